@@ -27,6 +27,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import notification_mails, setup
 from accounts.absolute_urls import build_absolute_url, get_site_host, guess_site_origin
 from accounts.audit.events import record_event
+from accounts.code_mails import ADDRESS_CODES_LIMIT
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
 from accounts.invitations.links import (
@@ -163,6 +164,11 @@ class AccountAdapter(DefaultAccountAdapter):
         network = ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)
         return str(network)
 
+    def get_login_stages(self) -> list[str]:
+        ours = "accounts.login_stages.NewAccountVerificationStage"
+        theirs = "allauth.account.stages.EmailVerificationStage"
+        return [ours if stage == theirs else stage for stage in super().get_login_stages()]
+
     # Addresses
 
     def can_delete_email(self, email_address: EmailAddress) -> bool:
@@ -185,7 +191,8 @@ class AccountAdapter(DefaultAccountAdapter):
             )
             return False
         ensure_primary_email(user)
-        email_address.refresh_from_db()
+        if email_address.pk:  # an address that waits for its code is not stored yet
+            email_address.refresh_from_db()
         if not super().confirm_email(request, email_address):
             return False
         others = [address for address in before if address != email_address.email]
@@ -234,6 +241,14 @@ class AccountAdapter(DefaultAccountAdapter):
         host = get_site_host(request) if request else urlsplit(guess_site_origin()).netloc
         context = context | {"host": host}
         return super().render_mail(template_prefix, email, context, headers)
+
+    def send_confirmation_mail(
+        self, request: HttpRequest, emailconfirmation: Any, signup: bool
+    ) -> None:
+        """Not too often to one address, which may be a stranger's. The page stays the same."""
+        email = emailconfirmation.email_address.email
+        if ADDRESS_CODES_LIMIT.counter_for(email).try_consume(allow_if_full=True):
+            super().send_confirmation_mail(request, emailconfirmation, signup)
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})

@@ -20,10 +20,11 @@ from allauth.account.internal.flows.reauthentication import (
     get_reauthentication_flows,
 )
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, re_path, reverse
@@ -102,6 +103,15 @@ class SignUpView(MailingViewMixin, views.SignupView):
         return render(self.request, self.template_name_signup_closed, context)
 
 
+class RequestLoginCodeView(MailingViewMixin, views.RequestLoginCodeView):
+    """Requests a code to sign in with, where a mail server is set up."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.ACCOUNT_LOGIN_BY_CODE_ENABLED:
+            raise Http404
+        return super().dispatch(request, *args, **kwargs)
+
+
 class ReauthenticateView(views.ReauthenticateView):
     """The session gets a new key, so that a copied cookie becomes void."""
 
@@ -140,9 +150,11 @@ class EmailView(views.EmailView):
 
     def form_valid(self, form: BaseForm) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
-        user, adapter = self.request.user, get_adapter()
-        about = {"added": form.cleaned_data["email"]}
-        adapter.send_notification_mail("account/email/email_added", user, about)
+        if not settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED:
+            # With a code, the address is added when it is confirmed.
+            user, adapter = self.request.user, get_adapter()
+            about = {"added": form.cleaned_data["email"]}
+            adapter.send_notification_mail("account/email/email_added", user, about)
         return response
 
     # allauth has no public methods for the buttons of its view.
@@ -152,7 +164,7 @@ class EmailView(views.EmailView):
         user, address = _require_user(request), self._get_email_address(request)
         if address and not address.verified and address.email != user.email:
             messages.error(
-                request, _("Confirm this address first, with the link that we sent to it.")
+                request, _("Confirm this address first, with the email that we sent to it.")
             )
             return None
         if address and is_email_taken(address.email, exclude=user):
@@ -211,6 +223,7 @@ def admin_password_change(request: HttpRequest, extra_context: object = None) ->
 
 urlpatterns = [
     path("login/", LoginView.as_view(), name="account_login"),
+    path("login/code/", RequestLoginCodeView.as_view(), name="account_request_login_code"),
     path("signup/", SignUpView.as_view(), name="account_signup"),
     path("invitation/<str:token>/", open_invitation, name="invitation"),
     path("reauthenticate/", ReauthenticateView.as_view(), name="account_reauthenticate"),

@@ -17,4 +17,5 @@ def sign_up_context(request: HttpRequest) -> dict[str, object]:
         "sign_in_buttons": SimpleLazyObject(
             lambda: [build_button(server) for server in settings.SIGN_IN_SERVERS]
         ),
+        "has_mail_server": settings.HAS_MAIL_SERVER,
     }

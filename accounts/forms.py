@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import (
     ChangePasswordForm,
+    RequestLoginCodeForm,
     ResetPasswordForm,
     ResetPasswordKeyForm,
     SignupForm,
@@ -24,6 +25,7 @@ from django.utils.translation import gettext as _
 
 from accounts import setup
 from accounts.adapter import SignUpClosed, limit_unrequested_mails
+from accounts.code_mails import try_consume_code_mail
 from accounts.email_addresses import ensure_primary_email, find_user_by_email, is_email_taken
 from accounts.invitations.links import InvitationGone, find_usable_invitation
 from accounts.models import User, UserManager
@@ -122,6 +124,19 @@ class SignUpForm(SignupForm):
             return None, redirect("account_login")
         except (SignUpClosed, InvitationGone):
             return None, redirect("account_signup")
+
+
+class LoginCodeForm(RequestLoginCodeForm):
+    """Sends a code to an address of an account. An address that was added and not confirmed gets
+    none, because it does not sign in."""
+
+    def clean_email(self) -> str:
+        email = UserManager.normalize_email(self.cleaned_data["email"])
+        account = find_user_by_email(email)
+        self._user = account if account and account.is_active else None
+        if not try_consume_code_mail(context.request, email, self._user):
+            raise get_adapter().validation_error("too_many_login_attempts")
+        return email
 
 
 class PasswordResetForm(ResetPasswordForm):

@@ -494,6 +494,7 @@ ACCOUNT_FORMS = {
     "reset_password": "accounts.forms.PasswordResetForm",
     "reset_password_from_key": "accounts.forms.PasswordResetFromKeyForm",
     "change_password": "accounts.forms.PasswordChangeForm",
+    "request_login_code": "accounts.forms.LoginCodeForm",
 }
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -525,6 +526,9 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": None,
     "reset_password": None,
     "reset_password_from_key": None,
+    "request_login_code": None,
+    # allauth's limit by address would let strangers delay a sign-in.
+    "confirm_email": "20/10m/ip",
 }
 
 SIGNUP = env.read_choice("SIGNUP", default="", choices=("open", "invite", "closed"))
@@ -583,26 +587,35 @@ SOCIALACCOUNT_LOGIN_ON_GET = False  # a link must sign nobody in
 
 # Mail ----------------------------------------------------------------------------------
 
-ACCOUNT_EMAIL_VERIFICATION = env.read_choice(
-    "EMAIL_VERIFICATION", default="none", choices=("none", "optional", "mandatory")
-)
-"""Whether people confirm their address after they sign up. The default is none, because a fresh
-installation has no mail server."""
-
-MAIL_SETTINGS = environ.Env.email_url_config(
-    env.read_str(
-        "EMAIL_URL",  # URL
-        default="consolemail://",
-        rule=rules.MAIL_SERVER,
-    )
+EMAIL_URL = env.read_str(
+    "EMAIL_URL",  # URL
+    default="consolemail://",
+    rule=rules.MAIL_SERVER,
 )
 """The mail server: smtp+tls://USER:PASSWORD@HOST:PORT. The default prints mails to the console."""
 
 # A thread sends all mails through this backend: accounts/mails/queue.py.
+MAIL_SETTINGS = environ.Env.email_url_config(EMAIL_URL)
 MAIL_TRANSPORT = MAIL_SETTINGS.pop("EMAIL_BACKEND")
 globals().update(MAIL_SETTINGS)
 EMAIL_BACKEND = "accounts.mails.backend.QueuedEmailBackend"
-HAS_MAIL_SERVER = MAIL_TRANSPORT == "django.core.mail.backends.smtp.EmailBackend"
+HAS_MAIL_SERVER = EMAIL_URL.startswith("smtp")
+
+ACCOUNT_EMAIL_VERIFICATION = env.read_choice(
+    "EMAIL_VERIFICATION",
+    default="mandatory" if EMAIL_URL.startswith("smtp") else "none",
+    choices=("none", "optional", "mandatory"),
+)
+"""Whether people confirm their address after they sign up, with a code from a mail. The default is
+mandatory if EMAIL_URL is a mail server, and none otherwise. Accounts that exist already are not
+asked."""
+
+# accounts/code_mails.py says why a code can't be guessed, and limits the mails.
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = ACCOUNT_EMAIL_VERIFICATION == "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_LOGIN_BY_CODE_ENABLED = HAS_MAIL_SERVER
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 10 * 60
 
 # allauth confirms the address before the passkey is created. It remembers the sign-up in the
 # session, so that only a code works, not a link.

@@ -96,6 +96,7 @@ ROUTES: dict[str, Route] = {
     "account_email": Route("signed in"),
     "account_email_verification_sent": Route("everybody"),
     "account_confirm_email": Route("everybody", kwargs={"key": "no-such-key"}),
+    "account_request_login_code": Route("everybody", owner_status=404),  # needs a mail server
     "account_confirm_login_code": Route("everybody", owner_status=302),
     "account_change_password": Route("signed in"),
     "account_set_password": Route("everybody", owner_status=302),
