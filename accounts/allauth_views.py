@@ -95,12 +95,29 @@ class PasswordResetView(MailingViewMixin, views.PasswordResetView):
 class SignUpView(MailingViewMixin, views.SignupView):
     """Says why somebody can't sign up: without an invitation, with one that was used, or at all."""
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        can_use_passkey = settings.MFA_PASSKEY_SIGNUP_ENABLED and not find_passkey_obstacle(
+            self.request
+        )
+        url = reverse("account_signup_by_passkey") if can_use_passkey else ""
+        return context | {"signup_by_passkey_url": url}
+
     def closed(self) -> HttpResponse:
         invitation = find_opened_invitation(self.request)
         mode = setup.find_sign_up_mode(self.request)
         refusal = invitation.find_refusal() if invitation and mode != "closed" else ""
         context = {"refusal": refusal, "is_by_invitation": mode == "invite"}
         return render(self.request, self.template_name_signup_closed, context)
+
+
+class SignUpByPasskeyView(SignUpView):
+    """The sign-up without a password. A passkey is created after the address is confirmed."""
+
+    template_name = "account/signup_by_passkey.html"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"by_passkey": True}
 
 
 class RequestLoginCodeView(MailingViewMixin, views.RequestLoginCodeView):
@@ -237,3 +254,7 @@ urlpatterns = [
         name="account_reset_password_from_key",
     ),
 ]
+if settings.MFA_PASSKEY_SIGNUP_ENABLED:
+    urlpatterns.append(
+        path("signup/passkey/", SignUpByPasskeyView.as_view(), name="account_signup_by_passkey")
+    )

@@ -619,7 +619,7 @@ ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 10 * 60
 
 # allauth confirms the address before the passkey is created. It remembers the sign-up in the
 # session, so that only a code works, not a link.
-MFA_PASSKEY_SIGNUP_ENABLED = False
+MFA_PASSKEY_SIGNUP_ENABLED = HAS_MAIL_SERVER and ACCOUNT_EMAIL_VERIFICATION == "mandatory"
 
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.read_str(

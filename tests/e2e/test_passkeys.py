@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
+from tests.accounts.mail_server import MailServer, run_mail_server
+from tests.e2e.conftest import StartDeployment
 from tests.e2e.people import fill_in_sign_in_form
 from tools.deployment.deployment import Deployment
+from tools.waiting import until
 
-pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
+pytestmark = pytest.mark.page
+on_one_process = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 
 INDEX = "/accounts/2fa/"
 
@@ -37,6 +42,7 @@ def add_authenticator(page: Page) -> CDPSession:
     return session
 
 
+@on_one_process
 def test_a_passkey_is_added_signs_in_and_confirms(
     deployment: Deployment, browser_context: Callable[..., BrowserContext]
 ) -> None:
@@ -77,6 +83,7 @@ def test_a_passkey_is_added_signs_in_and_confirms(
     page.wait_for_url(f"**{INDEX}")
 
 
+@on_one_process
 def test_a_bare_address_names_the_address_for_passkeys(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
@@ -84,3 +91,40 @@ def test_a_bare_address_names_the_address_for_passkeys(
     address = f"{get_localhost_url(deployment)}{INDEX}"
     expect(page.get_by_role("link", name=address)).to_have_attribute("href", address)
     expect(page.get_by_role("link", name="Add passkey")).to_have_count(0)
+
+
+@pytest.mark.prove
+def test_a_person_signs_up_with_a_passkey(
+    start_deployment: StartDeployment, browser_context: Callable[..., BrowserContext]
+) -> None:
+    with run_mail_server() as mail_server:
+        environment = {"EMAIL_URL": f"smtp://127.0.0.1:{mail_server.port}", "SIGNUP": "open"}
+        environment["EMAIL_VERIFICATION"] = "mandatory"
+        mailing = start_deployment("embedded", environment=environment)
+        page = browser_context(base_url=get_localhost_url(mailing)).new_page()
+        add_authenticator(page)
+        page.goto("/accounts/signup/")
+        page.get_by_role("link", name="Sign up with a passkey").click()
+        page.get_by_label("Email").fill("newcomer@holdfast.test")
+        page.get_by_role("button", name="Continue").click()
+
+        page.get_by_label("Code").fill(read_mailed_code(mail_server))
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("button", name="Create passkey").click()
+        expect(page.locator("#codes code")).to_have_count(10)
+        page.get_by_role("link", name="I have kept them").click()
+        expect(page.get_by_role("textbox", name="Message", exact=True)).to_be_visible()
+
+        page.context.clear_cookies()
+        page.goto(f"/accounts/login/?next={INDEX}")
+        page.get_by_role("button", name="Use a passkey").click()
+        page.wait_for_url(f"**{INDEX}")
+        page.get_by_role("link", name="Remove Passkey").click()
+        page.get_by_role("button", name="Use a passkey").click()
+        expect(page.get_by_text("is your only way to sign in")).to_be_visible()
+
+
+def read_mailed_code(mail_server: MailServer) -> str:
+    until(lambda: mail_server.mails, what="the mail with the code arrives")
+    [code] = re.findall(r"^[A-Z0-9]{3,5}-[A-Z0-9]{3,5}\s*$", mail_server.mails[0], re.MULTILINE)
+    return str(code).strip()
