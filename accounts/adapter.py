@@ -30,6 +30,7 @@ from accounts.audit.events import record_event
 from accounts.code_mails import ADDRESS_CODES_LIMIT
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
+from accounts.factors.methods import describe_methods
 from accounts.invitations.links import (
     SIGNED_UP,
     find_opened_invitation,
@@ -116,18 +117,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return self._check_attempt(current.request, credentials, renew=False) == user
 
     def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
-        """allauth's, in our words. The first one is asked for: recovery codes are last."""
-        words = {
-            "reauthenticate": _("Use your password"),
-            "mfa_reauthenticate:webauthn": _("Use a passkey"),
-            "mfa_reauthenticate": _("Use a code"),
-        }
-        offered = {method["id"]: method for method in super().get_reauthentication_methods(user)}
-        return [
-            offered[id] | {"description": description}
-            for id, description in words.items()
-            if id in offered
-        ]
+        return describe_methods(super().get_reauthentication_methods(user))
 
     def login(self, request: HttpRequest, user: User) -> None:
         """allauth looks whether the account is active before the steps after the password, which

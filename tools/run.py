@@ -10,7 +10,7 @@ import socket
 import sys
 
 HOSTS = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
-"""What browsers may take for localhost."""
+"""The addresses that browsers take for localhost, if the machine has them."""
 
 
 def main(port: int) -> None:
