@@ -8,15 +8,16 @@ somebody types the password, and the thief could have filled it in.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import urlencode
 
 from allauth.account import views
 from allauth.account.adapter import get_adapter
 from allauth.account.decorators import secure_admin_login
+from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.internal.flows.reauthentication import (
     STATE_SESSION_KEY,
-    did_recently_reauthenticate,
     get_reauthentication_flows,
 )
 from allauth.account.models import EmailAddress
@@ -41,23 +42,26 @@ from accounts.invitations.views import open_invitation
 from accounts.mails.middleware import refuse_mail
 from accounts.mails.queue import mail_queue
 from accounts.models import User
+from accounts.social.confirming_servers import has_confirming_server
 
 REAUTHENTICATE_FIRST = gettext_lazy("Nothing has changed yet. Confirm it’s you, then try again.")
 
 
 def has_recent_password(request: HttpRequest) -> bool:
     """Return whether the person has just entered the password or, with the same weight, a passkey
-    or a code. allauth counts an account that has none of them as confirmed."""
-    user = request.user
-    return (
-        user.is_authenticated
-        and bool(get_reauthentication_flows(user))
-        and did_recently_reauthenticate(request)
-    )
+    or a code, or the password of a linked account. allauth counts an account that has none of them
+    as confirmed."""
+    records = get_authentication_records(request, _require_user(request))
+    times = [record["at"] for record in records if record.get("reauthenticated")]
+    return bool(times) and time.time() - times[-1] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
 
 
 def redirect_to_reauthenticate(request: HttpRequest, next_url: str) -> HttpResponse:
-    if not get_reauthentication_flows(_require_user(request)):
+    user = _require_user(request)
+    if not get_reauthentication_flows(user):
+        if has_confirming_server(user):
+            confirmation = reverse("socialaccount_confirmation")
+            return redirect(f"{confirmation}?{urlencode({'next': next_url})}")
         messages.info(request, _("Your account has no password yet. Request a link to set one."))
         return redirect("account_reset_password")
     if request.method == "POST":

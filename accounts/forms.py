@@ -45,7 +45,50 @@ class RepeatedPasswordMixin:
         super().add_error(field, error)  # type: ignore[misc]
 
 
-class SignUpForm(SignupForm):
+class NewAccountMixin:
+    """For a form that makes an account: its address is free, and the one of the invitation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bind_email_of_invitation()
+
+    def _bind_email_of_invitation(self) -> None:
+        """An invitation may be for one address. Only setting `disabled` on the field would be
+        enough, but a screen reader would skip it."""
+        invitation = find_usable_invitation(context.request)
+        self.invited_email = invitation.email if invitation else ""
+        if self.invited_email:
+            self.initial["email"] = self.invited_email  # type: ignore[attr-defined]
+            self.fields["email"].widget.attrs["readonly"] = True  # type: ignore[attr-defined]
+
+    def clean_email(self) -> str:
+        email = str(super().clean_email())  # type: ignore[misc]
+        if self.invited_email and email != self.invited_email:
+            raise forms.ValidationError(_("This invitation is for another address."))
+        return email
+
+    def validate_unique_email(self, email: str) -> str:
+        """An address that was added to an account and never confirmed can still sign up."""
+        if not is_email_taken(email):
+            return email
+        if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory":
+            raise get_adapter().validation_error("email_taken")
+        self.account_already_exists = True  # reported by mail, to its owner only
+        return email
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        try:
+            saved: tuple[User | None, HttpResponse | None] = super().try_save(request)  # type: ignore[misc]
+        except IntegrityError:
+            # The same address twice at once, as after a double click: the other request was first.
+            messages.info(request, _("There is already an account with this address."))
+            return None, redirect("account_login")
+        except (SignUpClosed, InvitationGone):
+            return None, redirect("account_signup")
+        return saved
+
+
+class SignUpForm(NewAccountMixin, SignupForm):
     """A new account. The first one needs a setup code, unless a person at this machine creates
     it."""
 
@@ -60,23 +103,6 @@ class SignUpForm(SignupForm):
                 ),
                 widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
             )
-
-        self._bind_email_of_invitation()
-
-    def _bind_email_of_invitation(self) -> None:
-        """An invitation may be for one address. Only setting `disabled` on the field would be
-        enough, but a screen reader would skip it."""
-        invitation = find_usable_invitation(context.request)
-        self.invited_email = invitation.email if invitation else ""
-        if self.invited_email:
-            self.initial["email"] = self.invited_email
-            self.fields["email"].widget.attrs["readonly"] = True
-
-    def clean_email(self) -> str:
-        email = str(super().clean_email())
-        if self.invited_email and email != self.invited_email:
-            raise forms.ValidationError(_("This invitation is for another address."))
-        return email
 
     def is_first_account(self) -> bool:
         return not setup.has_any_account()
@@ -96,15 +122,6 @@ class SignUpForm(SignupForm):
         tries.give_back()
         return typed
 
-    def validate_unique_email(self, email: str) -> str:
-        """An address that was added to an account and never confirmed can still sign up."""
-        if not is_email_taken(email):
-            return email
-        if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory":
-            raise get_adapter().validation_error("email_taken")
-        self.account_already_exists = True  # reported by mail, to its owner only
-        return email
-
     def save(self, request: HttpRequest) -> User:
         user: User = super().save(request)
         ensure_primary_email(user)
@@ -116,14 +133,7 @@ class SignUpForm(SignupForm):
         if self.account_already_exists:
             # As much work as for a new account, so that the duration tells nothing.
             make_password(self.cleaned_data.get("password1"))
-        try:
-            return super().try_save(request)
-        except IntegrityError:
-            # The same address twice at once, as after a double click: the other request was first.
-            messages.info(request, _("There is already an account with this address."))
-            return None, redirect("account_login")
-        except (SignUpClosed, InvitationGone):
-            return None, redirect("account_signup")
+        return super().try_save(request)
 
 
 class LoginCodeForm(RequestLoginCodeForm):

@@ -20,11 +20,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 from accounts.providers import hide_header_values
 from accounts.sealing import MasterKeyError, parse_master_keys
-from accounts.social.configuration import build_sign_in_servers, hide_client_secrets
+from accounts.social.configuration import (
+    build_sign_in_servers,
+    hide_client_secrets,
+    hide_secret,
+)
 from config import environment_rules as rules
 from config.environment import Environment
 from config.redis_connection import LongPollConnection
-from streaming.providers.redaction import Secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -555,13 +558,13 @@ rights."""
 GOOGLE_CLIENT_ID = env.read_str("GOOGLE_CLIENT_ID", default="")
 """The client id of this installation at Google. With it, people can sign in with Google."""
 
-GOOGLE_CLIENT_SECRET = Secret(env.read_str("GOOGLE_CLIENT_SECRET", default=""))
+GOOGLE_CLIENT_SECRET = hide_secret(env.read_str("GOOGLE_CLIENT_SECRET", default=""))
 """The secret of that client."""
 
 GITHUB_CLIENT_ID = env.read_str("GITHUB_CLIENT_ID", default="")
 """The client id of this installation at GitHub. With it, people can sign in with GitHub."""
 
-GITHUB_CLIENT_SECRET = Secret(env.read_str("GITHUB_CLIENT_SECRET", default=""))
+GITHUB_CLIENT_SECRET = hide_secret(env.read_str("GITHUB_CLIENT_SECRET", default=""))
 """The secret of that client."""
 
 OPENID_SERVERS = hide_client_secrets(

@@ -34,8 +34,8 @@ class SocialAdapter(DefaultSocialAccountAdapter):
     def list_apps(
         self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
     ) -> list[SocialApp]:
-        """The servers of the environment. Rows of the database do not count: whoever can write to
-        the database can't add a server."""
+        """The servers of the environment. Rows of the database do not count, so write access to
+        the database adds no server."""
         return [
             build_app(server)
             for server in settings.SIGN_IN_SERVERS

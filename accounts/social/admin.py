@@ -12,7 +12,7 @@ admin.site.unregister([SocialAccount, SocialApp, SocialToken])
 
 @admin.register(SocialAccount)
 class SocialAccountAdmin(admin.ModelAdmin):
-    """Read-only, and without what the other server told about the person."""
+    """Read-only, and without the name and address at the other server."""
 
     list_display = ("user", "provider", "date_joined", "last_login")
     list_filter = ("provider",)

@@ -43,6 +43,11 @@ class SignInServer:
         return (f"{parts.scheme}://{parts.netloc}", *self.origins)
 
 
+def hide_secret(text: str) -> Secret:
+    """For a setting that an error page may show."""
+    return Secret(text)
+
+
 def hide_client_secrets(rows: Any) -> Any:
     """The rows, with each secret in a `Secret`, for settings that an error page may show."""
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 
+from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.internal.flows.login import record_authentication
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.models import SocialLogin
@@ -12,12 +13,28 @@ from allauth.socialaccount.providers.base import AuthProcess
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 
 from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
+from accounts.decorators import UserRequest, sign_in_and_return, signed_in
+from accounts.social.confirming_servers import list_confirming_servers
+from accounts.social.form_origins import build_button
 from accounts.social.oauth2 import CONFIRM
+
+
+@signed_in(sign_in_and_return)
+@never_cache
+def confirmation_page(request: UserRequest) -> HttpResponse:
+    """For people without a password, a passkey and a code here."""
+    next_url = request.GET.get("next", "")
+    context = {
+        "next_url": next_url if get_account_adapter().is_safe_url(next_url) else "",
+        "buttons": [build_button(server) for server in list_confirming_servers(request.user)],
+    }
+    return render(request, "socialaccount/confirmation.html", context)
 
 
 def find_refusal(request: HttpRequest, process: str | None) -> HttpResponse | None:

@@ -13,9 +13,9 @@ from accounts.social.configuration import SignInServer
 PAGES_WITH_BUTTONS = {
     "account_login",
     "account_signup",
-    "account_reauthenticate",
     "github_login",
     "openid_connect_login",
+    "socialaccount_confirmation",
     "socialaccount_connections",
 }
 """Names of addresses. Forms of no other page may lead to another site."""

@@ -1,4 +1,4 @@
-"""What all sign-ins with other servers have in common: PKCE, few data, and no options in links."""
+"""The common parts of all sign-ins with other servers: PKCE, few data, no options in links."""
 
 from __future__ import annotations
 

@@ -8,23 +8,30 @@ from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.internal.flows.signup import complete_social_signup
 from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
+from django.contrib import messages
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from accounts.adapter import SignUpClosed
 from accounts.email_addresses import is_email_taken
+from accounts.invitations.links import InvitationGone, find_usable_invitation
 
 
 def sign_up(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
     """Raises SignupClosedException."""
     if is_email_taken(sociallogin.user.email):
         return _answer_taken(request, sociallogin)
+    invitation = find_usable_invitation(request)
+    if invitation and invitation.email and invitation.email != sociallogin.user.email:
+        messages.error(request, _("This invitation is for another address."))
+        return redirect("account_signup")
     try:
         get_adapter().save_user(request, sociallogin)
     except IntegrityError:  # the same person twice at once: the other request was first
         return _show_taken(request, sociallogin)
-    except SignUpClosed as error:
+    except (SignUpClosed, InvitationGone) as error:
         raise SignupClosedException from error
     response: HttpResponse = complete_social_signup(request, sociallogin)
     return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from accounts.social import views
+from accounts.social.confirming import confirmation_page
 
 GITHUB = {"provider_id": "github", "kind": "github"}
 OPENID = {"kind": "openid_connect"}
@@ -21,7 +22,7 @@ urlpatterns = [
         OPENID,
         name="openid_connect_callback",
     ),
+    path("3rdparty/confirm/", confirmation_page, name="socialaccount_confirmation"),
     path("3rdparty/signup/", views.sign_up, name="socialaccount_signup"),
     path("3rdparty/login/cancelled/", views.cancelled, name="socialaccount_login_cancelled"),
-    path("3rdparty/login/error/", views.failed, name="socialaccount_login_error"),
 ]

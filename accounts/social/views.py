@@ -11,7 +11,7 @@ from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.base import AuthProcess
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
-from allauth.socialaccount.views import LoginCancelledView, LoginErrorView, SignupView
+from allauth.socialaccount.views import LoginCancelledView, SignupView
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
@@ -99,4 +99,3 @@ class SocialSignUpView(SignupView):
 
 sign_up = never_cache(SocialSignUpView.as_view())
 cancelled = LoginCancelledView.as_view()
-failed = LoginErrorView.as_view()

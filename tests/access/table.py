@@ -88,7 +88,7 @@ ROUTES: dict[str, Route] = {
     "openid_connect_callback": Route("everybody", kwargs={"provider_id": "work"}, owner_status=404),
     "socialaccount_signup": Route("everybody", owner_status=302),
     "socialaccount_login_cancelled": Route("everybody"),
-    "socialaccount_login_error": Route("everybody", owner_status=401),
+    "socialaccount_confirmation": Route("signed in"),
     "socialaccount_connections": Route("signed in"),
     "invitation": Route("everybody", kwargs={"token": "unknown"}, owner_status=302),
     "account_inactive": Route("everybody"),

@@ -12,7 +12,11 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
 
+from accounts import anonymous_limits
+from accounts.invitations.links import create_invitation
+from accounts.invitations.models import InvitationUse
 from accounts.models import User
+from accounts.rate_limits import RateLimit
 from accounts.social import id_tokens, openid_documents
 from tests.accounts.openid_browser import (
     LOGIN,
@@ -269,13 +273,48 @@ def test_a_server_that_is_not_configured_does_not_exist(work: FakeOpenID, client
             assert client.get(f"/accounts/{name}/{path}").status_code == 404
 
 
-def test_sessions_of_visitors_who_start_a_sign_in_are_limited(work: FakeOpenID) -> None:
-    answers = [Client().post(LOGIN).status_code for _ in range(61)]
-    assert answers == [302] * 60 + [429]
-    assert Session.objects.count() == 60
+def test_sessions_of_visitors_who_start_a_sign_in_are_limited(
+    work: FakeOpenID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = RateLimit("few-sessions", 2, 600)
+    monkeypatch.setattr(anonymous_limits, "SESSION_LIMIT", limit)
+    answers = [Client().post(LOGIN).status_code for _ in range(3)]
+    assert answers == [302, 302, 429]
+    assert Session.objects.count() == 2
 
 
-# What the server does wrong
+def test_an_invitation_lets_a_person_sign_up_with_another_server(
+    work: FakeOpenID, owner: User, settings: Settings, client: Client
+) -> None:
+    settings.SIGNUP = "invite"
+    invitation, path = create_invitation()
+    client.get(path)
+    sign_in(client)
+    ann = User.objects.get(email="ann@example.org")
+    assert get_user(client) == ann
+    assert InvitationUse.objects.get(invitation=invitation).user == ann
+    work.person |= {"sub": "bob-1", "email": "bob@example.org"}
+    sign_in(Client())
+    assert User.objects.count() == 2
+
+
+def test_an_invitation_for_one_address_is_for_no_other(
+    work: FakeOpenID, owner: User, settings: Settings, client: Client
+) -> None:
+    settings.SIGNUP = "invite"
+    _, path = create_invitation(email="bob@example.org")
+    client.get(path)
+    assert sign_in(client).headers["Location"] == "/accounts/signup/"
+    assert User.objects.count() == 1
+    del work.person["email"]
+    sign_in(client)
+    client.post("/accounts/3rdparty/signup/", {"email": "ann@example.org"})
+    assert User.objects.count() == 1
+    client.post("/accounts/3rdparty/signup/", {"email": "bob@example.org"})
+    assert get_user(client) == User.objects.get(email="bob@example.org")
+
+
+# Servers that misbehave
 
 
 def set_claim(**claims: Any) -> Callable[[FakeOpenID], None]:

@@ -31,7 +31,7 @@ class FakeOpenID:
     person: dict[str, Any] = field(default_factory=dict)
     """Claims about the person, added to those of the token."""
     in_userinfo: dict[str, Any] | None = None
-    """What the user information says, if not the same."""
+    """The user information, if it differs."""
     configuration: dict[str, Any] = field(default_factory=dict)
     published_key: str = "first"
     signing_key: str = "first"

@@ -29,7 +29,7 @@ def sign_claims(claims: dict[str, Any], key_name: str, kid: str) -> str:
 
 
 def leave_unsigned(claims: dict[str, Any]) -> str:
-    return jwt.encode(claims, None, "none")
+    return jwt.encode(claims, "", "none")
 
 
 def sign_with_secret(claims: dict[str, Any], secret: bytes, kid: str) -> str:
