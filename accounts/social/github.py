@@ -19,7 +19,8 @@ class GitHubProvider(CarefulProvider, AllauthProvider):
     oauth2_adapter_class = GitHubAdapter
 
     def extract_uid(self, data: dict[str, Any]) -> str:
-        return clean_subject(str(data["id"]))
+        id = data["id"]
+        return clean_subject(str(id) if type(id) is int else None)
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
         """Nothing but the words under which the page shows the account."""

@@ -78,7 +78,7 @@ class FakeOpenID:
             "aud": CLIENT_ID,
             "iat": now,
             "exp": now + 300,
-            "nonce": asked["nonce"],
+            "nonce": asked.get("nonce"),
         } | self.person
         if asked.get("max_age") == "0":
             claims.setdefault("auth_time", now)
