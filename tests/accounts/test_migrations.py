@@ -1,6 +1,11 @@
 """Plain `migrate` creates every table."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import DatabaseError, connection
@@ -46,3 +51,23 @@ def test_users_are_added_by_processes_that_write_an_avatar_and_by_those_that_do_
             [new.pk],
         )
     assert User.objects.filter(email="old@holdfast.test").exists()
+
+
+def test_the_log_of_the_admin_loses_the_words_of_rows(administrator: User) -> None:
+    message = '[{"changed": {"name": "message", "object": "user: my secret", "fields": ["A"]}}]'
+    entry = LogEntry.objects.create(
+        user=administrator,
+        content_type=ContentType.objects.get_for_model(User),
+        object_id="7",
+        object_repr="secret@holdfast.test",
+        action_flag=CHANGE,
+        change_message=message,
+    )
+    other = LogEntry.objects.create(user=administrator, object_id="8", action_flag=CHANGE)
+    migration = import_module("accounts.migrations.0016_plain_admin_log")
+    migration.remove_words(apps, None)
+    entry.refresh_from_db()
+    other.refresh_from_db()
+    assert (entry.object_repr, other.object_repr) == ("user 7", "row 8")
+    assert entry.change_message == '[{"changed": {"name": "message", "fields": ["A"]}}]'
+    assert other.change_message == ""
