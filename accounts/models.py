@@ -184,6 +184,11 @@ class ApiKey(models.Model):
         return self.master_key_id in settings.MASTER_KEYS
 
 
+class ListedModelQuerySet(models.QuerySet["ListedModel"]):
+    def owned_by(self, user: AbstractBaseUser) -> ListedModelQuerySet:
+        return self.filter(key__user_id=user.pk)
+
+
 class ListedModel(models.Model):
     """A model that a provider's own list names for a key. It is deleted with the key. Data that the
     provider does not give is empty. `position` is its index in the list."""
@@ -196,6 +201,8 @@ class ListedModel(models.Model):
     max_output = models.PositiveIntegerField(null=True, blank=True)
     availability = models.CharField(max_length=30, blank=True, db_column="lifecycle")
     shutdown = models.DateField(null=True, blank=True)
+
+    objects = ListedModelQuerySet.as_manager()
 
     class Meta:
         ordering = ["key", "position"]

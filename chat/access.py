@@ -39,9 +39,8 @@ def get_stream_or_404(user: User, uuid: UUID) -> Stream:
 
 
 def _select_deleted(user: User) -> QuerySet[Conversation]:
-    return Conversation.objects.filter(is_restorable(), user=user)
+    return Conversation.objects.deleted_by(user).filter(is_restorable())
 
 
 def _select_messages(user: User) -> QuerySet[Message]:
-    rows = Message.objects.filter(conversation__user=user, conversation__deleted_at=None)
-    return rows.select_related("conversation", "stream")
+    return Message.objects.owned_by(user).select_related("conversation", "stream")

@@ -30,6 +30,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Without the conversations that were just deleted."""
         return self.filter(user_id=user.pk, deleted_at=None)
 
+    def deleted_by(self, user: AbstractBaseUser) -> ConversationQuerySet:
+        """Those that were deleted and are not purged yet."""
+        return self.filter(user_id=user.pk, deleted_at__isnull=False)
+
 
 class Conversation(models.Model):
     class ReplyStatus(models.TextChoices):
@@ -119,6 +123,12 @@ class Conversation(models.Model):
         return last.values_list("provider", flat=True).first() or self.provider
 
 
+class MessageQuerySet(models.QuerySet["Message"]):
+    def owned_by(self, user: AbstractBaseUser) -> MessageQuerySet:
+        """Without those of conversations that were just deleted."""
+        return self.filter(conversation__user_id=user.pk, conversation__deleted_at=None)
+
+
 class Message(models.Model):
     class Role(models.TextChoices):
         USER = "user", _("User")
@@ -160,6 +170,8 @@ class Message(models.Model):
     reasoning_tokens = models.PositiveIntegerField(null=True, blank=True)
     cost = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     finish_reason = models.CharField(max_length=30, blank=True)
+
+    objects = MessageQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -87,7 +87,7 @@ def save(user: User, provider: str, secret: str) -> ApiKey:
 
 def remove(user: User, provider: str) -> bool:
     """Delete the key. Return False if there was none."""
-    deleted, _rows = ApiKey.objects.filter(user=user, provider=provider).delete()
+    deleted, _rows = ApiKey.objects.owned_by(user).filter(provider=provider).delete()
     return deleted > 0
 
 
@@ -95,7 +95,7 @@ def decrypt_for_call(user: User, provider: str) -> str | None:
     """Return the key for a call that is about to be made, and record the call as its last use.
     Return None if the user has none. Raises SealBroken, whose message says what to do, if it can't
     be decrypted any more."""
-    key = ApiKey.objects.filter(user=user, provider=provider).first()
+    key = ApiKey.objects.owned_by(user).filter(provider=provider).first()
     if key is None:
         return None
     secret = decrypt_for_check(key)
@@ -130,11 +130,11 @@ def providers_with_key(user: User) -> set[str]:
 def key_status_by_provider(user: User) -> dict[str, str]:
     """The status is empty for a key that was never checked. Keys whose master key is gone are left
     out."""
-    keys = ApiKey.objects.filter(user=user, master_key_id__in=list(settings.MASTER_KEYS))
+    keys = ApiKey.objects.owned_by(user).filter(master_key_id__in=list(settings.MASTER_KEYS))
     return dict(keys.values_list("provider", "check_result"))
 
 
 def listed_model_ids(user: User, provider: str) -> set[str]:
     """The names that the provider lists for the user's key."""
-    listed = ListedModel.objects.filter(key__user=user, key__provider=provider)
+    listed = ListedModel.objects.owned_by(user).filter(key__provider=provider)
     return set(listed.values_list("model_id", flat=True))

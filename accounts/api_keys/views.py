@@ -92,7 +92,7 @@ def _describe_saved(result: KeyCheck) -> str:
 @never_cache
 def recheck_key(request: UserRequest, provider: str) -> HttpResponse:
     _get_provider_or_404(provider)
-    held = ApiKey.objects.filter(user=request.user, provider=provider).first()
+    held = ApiKey.objects.owned_by(request.user).filter(provider=provider).first()
     if (
         request.method == "POST"
         and held
@@ -151,7 +151,7 @@ def _get_provider_or_404(provider: str) -> Provider:
 def _render_keys_page(
     request: UserRequest, *, invalid: tuple[Provider, KeyForm] | None = None
 ) -> HttpResponse:
-    mine = ApiKey.objects.filter(user=request.user).annotate(models=Count("listed"))
+    mine = ApiKey.objects.owned_by(request.user).annotate(models=Count("listed"))
     held = {key.provider: key for key in mine}
     forms = {provider: KeyForm(provider) for provider in keys.providers_needing_keys()}
     if invalid:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import uuid
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+
+class DraftQuerySet(models.QuerySet["Draft"]):
+    def owned_by(self, user: AbstractBaseUser) -> DraftQuerySet:
+        return self.filter(user_id=user.pk)
 
 
 class Draft(models.Model):
@@ -48,6 +54,8 @@ class Draft(models.Model):
         max_length=36, blank=True, help_text=_("The page that wrote this version.")
     )
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = DraftQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["user", "conversation"], name="draft_of_user")]

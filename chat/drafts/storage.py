@@ -130,7 +130,7 @@ def _create_draft(user: User, id: UUID, fields: Mapping[str, Any]) -> None:
 
 def _select_draft(user: User, id: UUID) -> QuerySet[Draft]:
     """The draft that the person's page knows by this id."""
-    return Draft.objects.filter(user=user, pk__in=[id, _derive_id(user, id)])
+    return Draft.objects.owned_by(user).filter(pk__in=[id, _derive_id(user, id)])
 
 
 def _derive_id(user: User, id: UUID) -> UUID:
@@ -182,7 +182,7 @@ def describe_draft(row: Draft) -> dict[str, Any]:
 
 
 def _select_written(user: User) -> QuerySet[Draft]:
-    return Draft.objects.filter(user=user).exclude(text="")
+    return Draft.objects.owned_by(user).exclude(text="")
 
 
 def purge_drafts() -> None:

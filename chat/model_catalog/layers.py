@@ -26,7 +26,7 @@ def load_models(user: User) -> dict[ModelKey, Model]:
     """All models that this user may know: with retired ones, without hidden ones. Those of the
     catalog come first."""
     models = {model.key: _drop_unknown_prices(model) for model in catalog.all_models()}
-    for row in ListedModel.objects.filter(key__user=user).select_related("key"):
+    for row in ListedModel.objects.owned_by(user).select_related("key"):
         _apply_listing(models, row.key.provider, row.to_info())
     for provider, listed_models in load_listed_models().items():
         for listed in listed_models:
