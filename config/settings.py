@@ -543,7 +543,7 @@ nothing else, and others need an invitation."""
 # Data ----------------------------------------------------------------------------------
 
 RETENTION_DAYS = env.read_int("RETENTION_DAYS", default=0, minimum=0)  # days
-"""Chats that nobody has changed for so many days are deleted, pinned ones too. At 0 they are kept.
+"""Chats are deleted so many days after their last message, pinned ones too. At 0 they are kept.
 People may choose a shorter time for their own chats, but not a longer one."""
 
 AUDIT_DAYS = env.read_int("AUDIT_DAYS", default=365, minimum=1)  # days

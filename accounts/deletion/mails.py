@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
+from accounts.mails.queue import MailQueueFull
 from accounts.models import User
 
 logger = logging.getLogger(__name__)
@@ -30,5 +31,5 @@ def send_completed_mail(addresses: Iterable[str]) -> None:
         mail = EmailMessage(subject_line, body, settings.DEFAULT_FROM_EMAIL, [address])
         try:
             mail.send()
-        except (SMTPException, OSError) as problem:
-            logger.warning("A notice of a deleted account was not sent: %r", problem)
+        except (MailQueueFull, SMTPException, OSError) as problem:
+            logger.warning("A notice of a deleted account was not sent: %s", type(problem).__name__)
