@@ -28,11 +28,13 @@ from accounts.audit.kinds import (
     REACTIVATED,
     RIGHTS_CHANGED,
 )
+from accounts.connections.admin import ConnectionAdmin as ConnectionAdmin
 from accounts.deletion.admin import DeferredDeletionMixin
 from accounts.deletion.erasure import is_deletion_pending
 from accounts.email_addresses import list_user_emails
 from accounts.factors.reset import reset_factors
 from accounts.invitations.admin import InvitationAdmin as InvitationAdmin
+from accounts.ledger.admin import LedgerEntryAdmin as LedgerEntryAdmin
 from accounts.models import ApiKey, User
 from accounts.social import admin as social_admin  # noqa: F401 - it registers linked accounts
 

@@ -11,6 +11,7 @@ class AccountsConfig(AppConfig):
         from accounts import periodic_tasks, providers, signals  # noqa: F401
         from accounts.api_keys import keys
         from accounts.audit import recording
+        from accounts.connections import sealing
         from accounts.deletion import kinds  # noqa: F401
         from accounts.factors import totp
         from accounts.own_data import rows  # noqa: F401
@@ -20,5 +21,6 @@ class AccountsConfig(AppConfig):
         recording.connect_signals()
         keys.register_sealed_keys()
         totp.register_sealed_secrets()
+        sealing.register_sealed_connections()
         providers.register_compatible_providers()
         registration.register_providers()

@@ -13,7 +13,9 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.api_keys.statuses import KeyStatus as KeyStatus
 from accounts.audit.models import AuditEvent as AuditEvent  # Django looks for models here
+from accounts.connections.models import Connection as Connection
 from accounts.deletion.models import AccountDeletion as AccountDeletion
 from accounts.invitations.models import Invitation as Invitation
 from accounts.invitations.models import InvitationUse as InvitationUse
@@ -118,18 +120,6 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         """The name that pages show."""
         return self.name or self.email.partition("@")[0]
-
-
-class KeyStatus(models.TextChoices):
-    """The provider's answer to a check of a key."""
-
-    UNCHECKED = "", _("Not checked")
-    VALID = "good", _("Verified")
-    INVALID = "invalid", _("Rejected")
-    NO_PERMISSION = "no_permission", _("Accepted, but may not list models")
-    NO_CREDIT = "no_credit", _("Accepted, but out of credit")
-    UNREACHABLE = "down", _("Not checked: the provider did not respond")
-    UNREADABLE = "unreadable", _("Not checked: the list of models could not be read")
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -43,6 +43,15 @@ class SealBroken(Exception):
         super().__init__(self.user_message)
 
 
+class SharedSealBroken(SealBroken):
+    """The same, of a key of the installation."""
+
+    user_message = gettext_noop(
+        "The API key of this installation can’t be decrypted any more. Ask your administrator to "
+        "enter it again."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SealedSecret:
     """An encrypted secret, for two columns or, as text, for one."""

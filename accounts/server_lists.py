@@ -54,7 +54,7 @@ class ListState:
 
 def load_listed_models() -> dict[str, list[ModelInfo]]:
     """The last list of each server that needs no key. Costs no query if there is no such server."""
-    return {row.provider: _load_models(row.listed) for row in _load_rows("listed")}
+    return {row.provider: load_model_infos(row.listed) for row in _load_rows("listed")}
 
 
 def load_list_states() -> dict[str, ListState]:
@@ -79,7 +79,7 @@ def _read_state(row: ServerList) -> ListState:
     return ListState(ListStatus(row.status) if is_known else ListStatus.UNKNOWN, row.left_out)
 
 
-def _load_models(listed: object) -> list[ModelInfo]:
+def load_model_infos(listed: object) -> list[ModelInfo]:
     return [model for model in map(_load_model, to_dicts(listed)) if model.id]
 
 
@@ -94,13 +94,13 @@ def _load_model(fields: dict[str, Any]) -> ModelInfo:
     )
 
 
-def _dump_model(model: ModelInfo) -> dict[str, object]:
+def dump_model_info(model: ModelInfo) -> dict[str, object]:
     fields = asdict(model) | {"shutdown": model.shutdown and model.shutdown.isoformat()}
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
 def _list_addresses() -> dict[str, str]:
-    servers = (provider for provider in catalog.PROVIDERS.values() if not provider.needs_key)
+    servers = (provider for provider in catalog.list_providers() if not provider.needs_key)
     addresses = {provider.id: get_base_url(provider.id) for provider in servers}
     return {provider: address for provider, address in addresses.items() if address}
 
@@ -181,4 +181,4 @@ def _save(provider: str, address: str, answer: Answer) -> None:
         rows.update(status=status)
         return
     offered, left_out = select_models(provider, models)
-    rows.update(status=status, left_out=left_out, listed=[*map(_dump_model, offered)])
+    rows.update(status=status, left_out=left_out, listed=[*map(dump_model_info, offered)])

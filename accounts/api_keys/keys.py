@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import ApiKey, ListedModel, User
 from accounts.rotation.registry import SealedColumns, register_sealed
 from accounts.sealing import SealedSecret, open_sealed, seal_secret
-from streaming.providers.catalog import PROVIDERS, Provider
+from streaming.providers.catalog import Provider, list_providers
 
 MAX_KEY_CHARS = 500
 SHOWN_CHARS = 4
@@ -34,7 +34,7 @@ class UnknownProvider(LookupError):
 
 
 def providers_needing_keys() -> list[Provider]:
-    return [provider for provider in PROVIDERS.values() if provider.needs_key]
+    return [each for each in list_providers() if each.needs_key and not each.is_connection]
 
 
 @sensitive_variables("secret")
@@ -132,6 +132,12 @@ def key_status_by_provider(user: User) -> dict[str, str]:
     out."""
     keys = ApiKey.objects.owned_by(user).filter(master_key_id__in=list(settings.MASTER_KEYS))
     return dict(keys.values_list("provider", "check_result"))
+
+
+def providers_with_lost_key(user: User) -> set[str]:
+    """Of keys whose master key is gone, so that their owner has to enter them again."""
+    keys = ApiKey.objects.filter(user=user).exclude(master_key_id__in=list(settings.MASTER_KEYS))
+    return set(keys.values_list("provider", flat=True))
 
 
 def listed_model_ids(user: User, provider: str) -> set[str]:

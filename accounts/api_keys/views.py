@@ -22,6 +22,7 @@ from accounts.api_keys.checking import KeyCheck
 from accounts.api_keys.forms import KeyForm
 from accounts.audit.events import record_event
 from accounts.audit.kinds import KEY_REMOVED, KEY_SAVED
+from accounts.connections.rows import build_shared_rows
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.models import ApiKey, KeyStatus
 from accounts.rate_limits import RateLimit
@@ -157,8 +158,8 @@ def _render_keys_page(
     if invalid:
         forms |= dict([invalid])
     rows = [_build_row(provider, held.get(provider.id), form) for provider, form in forms.items()]
-    status = 422 if invalid else 200
-    return render(request, "settings/keys.html", {"rows": rows}, status=status)
+    context = {"rows": rows, "shared": build_shared_rows(request.user, set(held))}
+    return render(request, "settings/keys.html", context, status=422 if invalid else 200)
 
 
 def _build_row(provider: Provider, key: ApiKey | None, form: KeyForm) -> KeyRow:

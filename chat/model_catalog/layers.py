@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from accounts.connections.access import load_connections
 from accounts.models import ListedModel, User
 from accounts.providers import get_base_url
-from accounts.server_lists import load_listed_models
+from accounts.server_lists import load_listed_models, load_model_infos
 from chat.model_catalog.unsupported_parameters import remove_unsupported_parameters
 from chat.models import ModelOverride
 from streaming.providers import catalog
@@ -26,8 +27,13 @@ def load_models(user: User) -> dict[ModelKey, Model]:
     """All models that this user may know: with retired ones, without hidden ones. Those of the
     catalog come first."""
     models = {model.key: _drop_unknown_prices(model) for model in catalog.all_models()}
-    for row in ListedModel.objects.owned_by(user).select_related("key"):
+    own = list(ListedModel.objects.owned_by(user).select_related("key"))
+    for row in own:
         _apply_listing(models, row.key.provider, row.to_info())
+    for provider, connection in load_connections(user).items():
+        if provider not in {row.key.provider for row in own}:  # the person's own key counts first
+            for listed in load_model_infos(connection.listed):
+                _apply_listing(models, provider, listed)
     for provider, listed_models in load_listed_models().items():
         for listed in listed_models:
             _apply_listing(models, provider, listed)

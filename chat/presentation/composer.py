@@ -111,7 +111,7 @@ def build_composer(
         text=typed.get("text", ""),
         settings=build_setting_rows(read_initial_values(conversation) | typed, selected),
         running_stream=running_stream,
-        hint=_build_hint(models, chosen, selected, groups),
+        hint=_build_hint(user, models, chosen, selected, groups),
         parent_id=str(position.parent_id) if position else "",
         known_leaf_id=str(position.known_leaf_id) if position else "",
         recent_models=list_recent_values(groups, used),
@@ -132,6 +132,7 @@ def _select_default_model(
 
 
 def _build_hint(
+    user: User,
     models: Mapping[ModelKey, Model],
     chosen: ModelKey,
     selected: Model | None,
@@ -141,7 +142,7 @@ def _build_hint(
     if selected:
         usable = {group.provider.id for group in groups if group.is_usable}
         is_usable = selected.provider in usable
-        return "" if is_usable else describe_missing_key(selected.provider)
+        return "" if is_usable else describe_missing_key(user, selected.provider)
     known = model_catalog.find_model(models, chosen.name, chosen.provider)
     if known and known.availability == "retired":
         return model_catalog.describe_retirement(known, models)

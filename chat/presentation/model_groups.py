@@ -12,9 +12,10 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts.api_keys import keys
+from accounts.connections.access import load_connections
 from accounts.models import KeyStatus, ListStatus, User
 from accounts.server_lists import ListState, load_list_states
 from chat import model_catalog
@@ -33,6 +34,7 @@ EMPTY_GROUP_NOTES: dict[str, Promise] = {
     KeyStatus.UNREADABLE: ListStatus.UNREADABLE.label,
 }
 """Why a provider with a key has no models, by the result of the key's check."""
+LOST_KEY_NOTE = gettext_lazy("Your key can’t be decrypted any more. Please enter it again.")
 OLD_LIST_STATUSES = (ListStatus.UNREACHABLE, ListStatus.UNREADABLE)
 """Of servers whose models are those of an earlier list, or of the configuration."""
 MAX_RECENT_MODELS = 4
@@ -47,18 +49,26 @@ MAX_CACHED_OPTIONS = 50
 class ModelGroup:
     """The models of a provider. They can be picked if no key is needed or there is one, even a key
     that the provider has rejected. `note` says why there are no models, that the server is away, or
-    that some are left out. `shared_labels` are those that a model of another provider has, too."""
+    that some are left out. `is_shared` groups use a key of the installation. `shared_labels` are
+    those that a model of another provider has, too."""
 
     provider: Provider
     is_usable: bool
     models: tuple[Model, ...]
     is_key_invalid: bool = False
     note: str = ""
+    is_shared: bool = False
     shared_labels: frozenset[str] = frozenset()
 
     @property
     def is_working(self) -> bool:
         return self.is_usable and bool(self.models) and not self.is_key_invalid
+
+    @property
+    def label(self) -> str:
+        if not self.is_shared:
+            return self.provider.name
+        return gettext("%(provider)s (from this installation)") % {"provider": self.provider.name}
 
     @property
     def is_demo(self) -> bool:
@@ -79,14 +89,23 @@ class ModelOption:
 def build_groups(user: User, models: Mapping[ModelKey, Model]) -> tuple[ModelGroup, ...]:
     """The user's models in the order of `models`, but the demo is last once another provider
     works."""
-    key_status = keys.key_status_by_provider(user)
+    own_status = keys.key_status_by_provider(user)
+    connections = load_connections(user)
+    shared_status = {id: c.check_result for id, c in connections.items() if id not in own_status}
+    key_status = own_status | shared_status
+    lost = keys.providers_with_lost_key(user)
     list_states = load_list_states()
     groups = []
     for provider, offered in catalog.group_by_provider(models.values()).items():
+        if provider.is_connection and provider.id not in connections:
+            continue
         is_usable = not provider.needs_key or provider.id in key_status
         is_key_invalid = key_status.get(provider.id) == KeyStatus.INVALID
         note = _describe_list(provider, offered, key_status, list_states)
-        groups.append(ModelGroup(provider, is_usable, offered, is_key_invalid, note))
+        if provider.id in lost and not is_usable:
+            note = str(LOST_KEY_NOTE)
+        is_shared = provider.id in shared_status
+        groups.append(ModelGroup(provider, is_usable, offered, is_key_invalid, note, is_shared))
     has_real_group = bool(select_real_groups(groups))
     groups.sort(key=lambda group: has_real_group and group.is_demo)
     return tuple(_add_shared_labels(groups))

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.ledger.models import OWN_KEY
 from chat.models import Message
 from chat.presentation.stored_sentences import translate_stored
 from chat.replies import can_continue
+from chat.replies.consumption import Call
 from streaming.models import State, Stream
 from streaming.providers import catalog
 
@@ -29,6 +31,7 @@ ADVICE_BY_ERROR = {
     "wrong_address": "",
     "context_too_long": "",
     "invalid_key": "",
+    "limit_reached": "",
     "rate_limited": "",
     "overloaded": "",
     "bad_request": gettext_lazy("Check the chat settings, or choose another model."),
@@ -53,6 +56,7 @@ FIX_BY_ERROR = {
     "account_settings": "model",
     "context_too_long": "new",
     "exceeds_rate_limit": "new",
+    "limit_reached": "model",
     "model_not_found": "model",
     "no_response": "model",
     "out_of_memory": "model",
@@ -82,7 +86,7 @@ def build_reply_error(stream: Stream, message: Message) -> ReplyError | None:
         CONTINUE_ADVICE if is_continuable else ADVICE_BY_ERROR.get(code, REGENERATE_ADVICE)
     )
     fix = "continue" if is_continuable else FIX_BY_ERROR.get(code, "again")
-    if fix == "keys" and _is_keyless(message):
+    if fix == "keys" and (_is_keyless(message) or _has_shared_key(stream)):
         fix, advice = "model", ""  # the error's own message says so
     if message.content.strip():
         advice = f"{_('The partial reply is saved.')} {advice}".strip()
@@ -92,6 +96,12 @@ def build_reply_error(stream: Stream, message: Message) -> ReplyError | None:
         severity="waiting" if stream.state == State.INTERRUPTED else "failed",
         fix=fix,
     )
+
+
+def _has_shared_key(stream: Stream) -> bool:
+    """Whether a connection's key was used, which only an administrator can change."""
+    call = Call.from_stream(stream)
+    return call is not None and call.connection_id != OWN_KEY
 
 
 def _is_keyless(message: Message) -> bool:

@@ -29,6 +29,7 @@ from chat.replies.errors import (
     ReplyRejected,
 )
 from chat.replies.handler import SOURCE
+from chat.replies.monthly_limits import reserve_use
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from streaming import lifecycle
 from streaming.events import StreamText
@@ -151,11 +152,13 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
         chosen = replace(stored, model=model.id, provider=model.provider)
         size = len(answer.content) + len(answer.reasoning) + len(conversation.system_prompt)
         _enforce_limits(user, request_id, size)
+        reserved = reserve_use(user, conversation, model, chosen, size)
         answer.stream = lifecycle.enqueue(
             owner=user,
             request_id=request_id,
             source=SOURCE,
             arguments=_build_arguments(answer, chosen)
+            | reserved
             | count_continued_chars(answer.content, answer.reasoning),
             lane=str(conversation.pk),
             pool=_select_pool(model),
@@ -247,6 +250,7 @@ def _create_answer(
     user = conversation.user
     size = question_chars + len(reply_settings.system_prompt)
     _enforce_limits(user, request_id, size)
+    reserved = reserve_use(user, conversation, model, reply_settings, size)
     answer = Message(
         conversation=conversation,
         parent=question,
@@ -258,7 +262,7 @@ def _create_answer(
         owner=user,
         request_id=request_id,
         source=SOURCE,
-        arguments=_build_arguments(answer, reply_settings),
+        arguments=_build_arguments(answer, reply_settings) | reserved,
         lane=str(conversation.pk),
         pool=_select_pool(model),
         size=size,

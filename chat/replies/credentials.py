@@ -8,25 +8,30 @@ from collections.abc import Awaitable, Callable
 from django.utils.translation import gettext
 
 from accounts.api_keys import keys
+from accounts.connections import access as connections
+from accounts.connections.access import ProviderAccess
+from accounts.connections.limits import is_limit_reached
 from accounts.ledger.models import OWN_KEY
-from accounts.providers import get_base_url
+from accounts.models import User
 from accounts.sealing import SealBroken
 from chat import model_catalog
 from chat.models import Message
 from chat.replies.consumption import save_call
+from chat.replies.shared_key import LimitReached, SharedKeySource
 from streaming.database import run_in_db_until_answered
 from streaming.models import Stream
 from streaming.providers import catalog
-from streaming.providers.adapter import Adapter
 from streaming.providers.errors import InvalidKey, ModelNotFound
 from streaming.providers.optional_parts import omit_part
-from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import Request
 from streaming.sentences import gettext_noop
 
 MISSING_KEY = gettext_noop("No {provider} API key.")
+LOST_KEY = gettext_noop(
+    "Your {provider} API key can’t be decrypted any more. Please enter it again."
+)
 
 
 def get_stream_model(stream: Stream) -> catalog.Model:
@@ -48,36 +53,36 @@ def get_stream_model(stream: Stream) -> catalog.Model:
     return model
 
 
-def load_adapter(provider: str) -> Adapter:
-    """The first call imports the adapter's libraries, which takes up to a second."""
-    name = catalog.PROVIDERS[provider].name
-    return get_adapter(provider, base_url=get_base_url(provider), name=name)
-
-
-def decrypt_key(stream: Stream, provider: str) -> Secret:
-    """Raises InvalidKey if the key was removed meanwhile, or can't be decrypted any more."""
-    if not catalog.PROVIDERS[provider].needs_key:
-        return Secret("")
+def open_access(stream: Stream, model: catalog.Model) -> ProviderAccess:
+    """The key and the address for a call. Raises InvalidKey if the key was removed meanwhile, or
+    can't be decrypted any more, and LimitReached."""
+    name = catalog.PROVIDERS[model.provider].name
     try:
-        secret = keys.decrypt_for_call(stream.owner, provider)
+        access = connections.open_access(stream.owner, model.provider)
     except SealBroken as problem:
         raise InvalidKey(str(problem)) from None
-    if secret is None:
-        raise InvalidKey(MISSING_KEY.format(provider=catalog.PROVIDERS[provider].name))
-    return Secret(secret)
+    if access is None:
+        raise InvalidKey(MISSING_KEY.format(provider=name))
+    if access.connection and is_limit_reached(stream.owner, access.connection):
+        raise LimitReached(provider=name)
+    return access
 
 
 def build_source(stream: Stream, model: catalog.Model, request: Request) -> ReplySource:
     """The source of a reply to this request, without the parts that the server is known to refuse.
-    Raises InvalidKey."""
+    Raises InvalidKey and LimitReached."""
     for name in model.refused_parts:
         request = omit_part(request, name)
-    key = decrypt_key(stream, model.provider)
-    save_call(stream, request, OWN_KEY)
-    return ReplySource(
-        load_adapter(model.provider),
+    access = open_access(stream, model)
+    connection = access.connection
+    save_call(stream, request, connection.pk if connection else OWN_KEY)
+    # The first call imports the adapter's libraries, which takes up to a second.
+    name = catalog.PROVIDERS[model.provider].name
+    create_source = SharedKeySource if connection else ReplySource
+    return create_source(
+        get_adapter(model.provider, base_url=access.base_url, name=name),
         request,
-        key,
+        access.key,
         _build_unsupported_parameter_callback(model),
     )
 
@@ -91,5 +96,8 @@ def _build_unsupported_parameter_callback(
     return store
 
 
-def describe_missing_key(provider: str) -> str:
-    return gettext(MISSING_KEY).format(provider=catalog.PROVIDERS[provider].name)
+def describe_missing_key(user: User, provider: str) -> str:
+    """Why this person can't use the provider."""
+    is_lost = provider in keys.providers_with_lost_key(user)
+    sentence = LOST_KEY if is_lost else MISSING_KEY
+    return gettext(sentence).format(provider=catalog.PROVIDERS[provider].name)

@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.api_keys import keys
+from accounts.connections import access as connections
 from accounts.models import User
 from chat import model_catalog
 from chat.models import Conversation
@@ -211,8 +211,8 @@ def require_model(user: User, model_id: str, provider_id: str = "") -> Model:
         message = model_catalog.describe_retirement(model, models)
         raise ReplyRejected("retired_model", message)
     provider = catalog.PROVIDERS[model.provider]
-    if provider.needs_key and provider.id not in keys.providers_with_key(user):
-        raise ReplyRejected("no_key", describe_missing_key(provider.id))
+    if provider.needs_key and not connections.has_access(user, provider.id):
+        raise ReplyRejected("no_key", describe_missing_key(user, provider.id))
     return model
 
 

@@ -10,10 +10,10 @@ from django.test import Client
 
 from accounts.api_keys import keys
 from accounts.models import ApiKey, User
-from accounts.sealing import SealBroken
+from accounts.sealing import SealBroken, SharedSealBroken
 from chat.presentation.stored_sentences import translate_stored
-from chat.replies import Reply
-from chat.replies.credentials import decrypt_key
+from chat.replies import Reply, shared_key
+from chat.replies.credentials import LOST_KEY, open_access
 from streaming import lifecycle
 from streaming.lifecycle import Ending, queue
 from streaming.models import Stream
@@ -100,6 +100,9 @@ def every_ending() -> Iterator[str]:
     yield lifecycle.SERVER_STOPPED
     yield lifecycle.SOURCE_ENDED_EARLY
     yield str(SealBroken())
+    yield str(SharedSealBroken())
+    for sentence in (LOST_KEY, *shared_key.MESSAGE_BY_ERROR.values()):
+        yield sentence.format(provider="OpenAI")
 
 
 SENTENCES = sorted({*every_error(), *every_note(), *every_ending()})
@@ -208,11 +211,11 @@ def test_what_is_wrong_with_a_key_is_stored_in_english(
     owner: User, reply: Reply, marked: None
 ) -> None:
     with pytest.raises(InvalidKey, match=r"^No OpenAI API key\.$"):
-        decrypt_key(reply.stream, "openai")
+        open_access(reply.stream, catalog.get_model("gpt-4.1"))
     keys.save(owner, "openai", "sk-0123456789")
     ApiKey.objects.update(master_key_id="γ")
     with pytest.raises(InvalidKey, match=r"^This key can’t be decrypted any more\."):
-        decrypt_key(reply.stream, "openai")
+        open_access(reply.stream, catalog.get_model("gpt-4.1"))
 
 
 # None is forgotten

@@ -52,6 +52,8 @@ class Provider:
     base_url_setting: str = ""
     official_host: str = ""
     options: ServerOptions | None = None
+    is_connection: bool = False
+    """Whether an administrator gave it to people, who can't have keys of their own for it."""
     model_defaults: tuple[tuple[str, Any], ...] = ()
     """Attributes of its models, with values."""
 
@@ -229,6 +231,11 @@ def parse_form_value(text: str) -> ModelKey:
     return ModelKey(provider, name) if provider in PROVIDERS else ModelKey("", text)
 
 
+def list_providers() -> tuple[Provider, ...]:
+    """All known ones at this moment: another thread may register one."""
+    return tuple(PROVIDERS.values())
+
+
 def register_provider(provider: Provider, models: tuple[Model, ...]) -> None:
     PROVIDERS[provider.id] = provider
     for entry in models:
@@ -258,5 +265,5 @@ def group_by_provider(models: Collection[Model]) -> dict[Provider, tuple[Model, 
             for entry in models
             if entry.provider == provider.id and entry.availability_on(day) != "retired"
         )
-        for provider in PROVIDERS.values()
+        for provider in list_providers()
     }

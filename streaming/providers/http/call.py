@@ -105,7 +105,9 @@ class ProviderCall:
 
     def open_http_client(self) -> httpx2.AsyncClient:
         """Closing it closes the connection, even one that an SDK is still reading."""
-        return create_http_client(self._wire.timeouts, self._take_response)
+        return create_http_client(
+            self._wire.timeouts, self._take_response, self._wire.check_addresses
+        )
 
     def create_client(self, http: httpx2.AsyncClient) -> Any:
         return self._wire.create_client(self._key, http)

@@ -10,17 +10,22 @@ from collections.abc import Awaitable, Callable
 
 import httpx2
 
+from streaming.providers.catalog.options import AddressCheck
 from streaming.providers.http.transport import AsyncioTransport
 from streaming.providers.types import Timeouts
 
 
 def create_http_client(
-    timeouts: Timeouts, on_response: Callable[[httpx2.Response], Awaitable[None]]
+    timeouts: Timeouts,
+    on_response: Callable[[httpx2.Response], Awaitable[None]],
+    check_addresses: AddressCheck | None = None,
 ) -> httpx2.AsyncClient:
-    """A client for one call: nothing to share, to close later or to leak."""
+    """A client for one call: nothing to share, to close later or to leak. Behind a proxy that is
+    configured, the proxy resolves names, and addresses can't be checked here."""
+    transport = None if has_proxy() else AsyncioTransport(load_ssl_context(), check_addresses)
     return httpx2.AsyncClient(
         verify=load_ssl_context(),
-        transport=None if has_proxy() else AsyncioTransport(load_ssl_context()),
+        transport=transport,
         timeout=httpx2.Timeout(max(timeouts.first_delta, timeouts.idle), connect=timeouts.connect),
         follow_redirects=False,  # neither key nor conversation goes anywhere else
         headers={"Accept-Encoding": "identity"},

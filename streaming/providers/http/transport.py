@@ -19,6 +19,8 @@ from typing import Any, cast
 import httpcore2
 import httpx2
 
+from streaming.providers.catalog.options import AddressCheck
+
 MAX_BUFFERED_BYTES = 256 * 1024
 """With more of them waiting here, the provider has to wait as well."""
 HAPPY_EYEBALLS_DELAY_SECONDS = 0.25
@@ -28,17 +30,22 @@ HAPPY_EYEBALLS_DELAY_SECONDS = 0.25
 class AsyncioTransport(httpx2.AsyncHTTPTransport):
     """The HTTP library's transport, over this network."""
 
-    def __init__(self, ssl_context: ssl.SSLContext) -> None:
+    def __init__(
+        self, ssl_context: ssl.SSLContext, check_addresses: AddressCheck | None = None
+    ) -> None:
         super().__init__(verify=ssl_context)
         # The library hands no network backend on. If it renames its pool, this must fail.
         assert isinstance(self._pool, httpcore2.AsyncConnectionPool)
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=ssl_context, network_backend=AsyncioBackend()
+            ssl_context=ssl_context, network_backend=AsyncioBackend(check_addresses)
         )
 
 
 class AsyncioBackend(httpcore2.AsyncNetworkBackend):
-    """Opens connections."""
+    """Opens connections, to hosts whose addresses the check lets pass."""
+
+    def __init__(self, check_addresses: AddressCheck | None = None) -> None:
+        self.check_addresses = check_addresses
 
     async def connect_tcp(
         self,
@@ -51,19 +58,25 @@ class AsyncioBackend(httpcore2.AsyncNetworkBackend):
         """Raises ConnectTimeout and ConnectError. Local addresses and options are ignored."""
         try:
             async with asyncio.timeout(timeout):
-                return await connect_happy_eyeballs(host, port)
+                return await connect_happy_eyeballs(host, port, self.check_addresses)
         except TimeoutError as error:
             raise httpcore2.ConnectTimeout from error
         except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
 
 
-async def connect_happy_eyeballs(host: str, port: int) -> AsyncioConnection:
+async def connect_happy_eyeballs(
+    host: str, port: int, check_addresses: AddressCheck | None = None
+) -> AsyncioConnection:
     """Connect to the first of the host's addresses that answers; while one is silent, the next is
-    tried beside it. asyncio's own loop could do this, but uvloop's can't."""
+    tried beside it. asyncio's own loop could do this, but uvloop's can't.
+
+    The name is resolved once: what is dialled is what was checked. Raises OSError."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = deque(dict.fromkeys(str(address[0]) for *_, address in found))
+    if check_addresses:
+        check_addresses(host, port, tuple(addresses))
     tries: set[asyncio.Task[AsyncioConnection]] = set()
     try:
         while True:

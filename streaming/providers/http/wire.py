@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import httpx2
 
+from streaming.providers.catalog.options import AddressCheck
 from streaming.providers.http import sse
 from streaming.providers.http.client import load_ssl_context
 from streaming.providers.http.ending import EndMarker
@@ -38,6 +39,7 @@ class HttpWire(ABC):
     """Whether the provider itself is called, and no other server that imitates it."""
     secrets: tuple[Secret, ...] = ()
     """Beside the key, what no error may show."""
+    check_addresses: AddressCheck | None = None
     retries_silence = True
     """Whether a silent server is asked again: a slow one would begin anew with each request."""
 

@@ -80,6 +80,7 @@ class CompatibleAdapter(ChatCompletionsAdapter):
         self.options = options or ServerOptions()
         super().__init__(base_url=base_url, timeouts=timeouts or self.options.timeouts, name=name)
         self.secrets = tuple(self.options.headers.values())
+        self.check_addresses = self.options.check_addresses
 
     def create_client(self, key: Secret, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
         client = super().create_client(key or Secret(PLACEHOLDER_KEY), http)
