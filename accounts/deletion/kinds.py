@@ -19,7 +19,7 @@ from accounts.deletion.registry import (
 )
 from accounts.deletion.sessions import delete_sessions
 from accounts.email_addresses import list_all_emails
-from accounts.models import ApiKey, Invitation, InvitationUse, LedgerEntry, User
+from accounts.models import ApiKey, Connection, Invitation, InvitationUse, LedgerEntry, User
 from streaming import journal
 from streaming.models import Stream
 
@@ -93,6 +93,15 @@ register_data(
 )
 register_data(
     DataKind(
+        "connections",
+        Stage.TRACES,
+        ("accounts.Connection_people",),
+        "The person is taken out of the connections; the connections stay.",
+        delete_selected(lambda id: Connection.people.through.objects.filter(user_id=id)),
+    )
+)
+register_data(
+    DataKind(
         "invitations",
         Stage.TRACES,
         ("accounts.Invitation", "accounts.InvitationUse"),
@@ -153,6 +162,8 @@ register_data(
 
 for _label, _reason in {
     "accounts.CacheEntry": "Limits and caches; a key names an account only as a hash.",
+    "accounts.Connection": "Keys of the installation. The people stand in Connection_people.",
+    "accounts.Connection_groups": "The groups of a connection.",
     "accounts.ServerList": "Models of servers without a key, for everybody.",
     "auth.Group": "The members stand in accounts.User_groups.",
     "auth.Group_permissions": "The permissions of a group.",
