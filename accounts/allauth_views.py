@@ -29,6 +29,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, re_path, reverse
+from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -83,12 +84,14 @@ class LoginView(views.LoginView):
 
 class MailingViewMixin:
     """For a page that sends a mail to some people and not to others. A full queue refuses all of
-    them, before it is known whether there is an account."""
+    them, before it is known whether there is an account. The mail's template reads the session,
+    which would add a header to the answer for known addresses alone."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST" and mail_queue.is_full():
             return refuse_mail(request)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        patch_vary_headers(response, ["Cookie"])
         return response
 
 

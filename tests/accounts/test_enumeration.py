@@ -1,0 +1,172 @@
+"""Nobody finds out which addresses have an account: the answers have the same bytes and take
+equally long."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from django.core import mail
+from django.http import HttpResponse
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.models import User
+from tests.accounts.mail_server import run_mail_server
+from tools.deployment.deployment import Deployment
+from tools.waiting import until
+
+PASSWORD = "kelp-holds-fast-7"
+TRIES = 3
+FORMS: dict[str, tuple[str, dict[str, str]]] = {
+    "sign in": ("/accounts/login/", {"login": "{}", "password": "a guess"}),
+    "sign up": ("/accounts/signup/", {"email": "{}", "password1": PASSWORD}),
+    "reset": ("/accounts/password/reset/", {"email": "{}"}),
+    "request a code": ("/accounts/login/code/", {"email": "{}"}),
+}
+FOLLOW_UPS: dict[str, list[tuple[str, dict[str, str]]]] = {
+    "sign up": [
+        ("/accounts/confirm-email/", {"action": "resend"}),
+        *[("/accounts/confirm-email/", {"code": "ZZZZ-ZZZZ"})] * 3,
+    ],
+    "request a code": [
+        ("/accounts/login/code/confirm/", {"action": "resend"}),
+        *[("/accounts/login/code/confirm/", {"code": "ZZZZ-ZZZZ"})] * 3,
+    ],
+}
+TOKENS = re.compile(
+    r'(name="csrfmiddlewaretoken" value=")[^"]+|((?:messages|csrftoken|sessionid|expires)=)[^;]+'
+    r"|(Expires: ).+"
+)
+
+
+@pytest.fixture
+def with_mail_server(settings: Settings) -> None:
+    settings.HAS_MAIL_SERVER = True
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+    settings.ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+    settings.SIGNUP = "open"
+
+
+def describe(response: HttpResponse, address: str) -> str:
+    """Everything that a visitor sees, without tokens, times and the address that they typed."""
+    headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items())
+    cookies = response.cookies.output()
+    told = f"{response.status_code}\n{headers}\n{cookies}\n{response.content.decode()}"
+    return TOKENS.sub(r"\1\2\3…", told.replace(address, "ADDRESS"))
+
+
+def list_answers(name: str, address: str) -> list[str]:
+    client = Client()
+    path, form = FORMS[name]
+    forms = [(path, {key: text.format(address) for key, text in form.items()})]
+    answers = []
+    for path, form in [*forms, *FOLLOW_UPS.get(name, [])]:
+        response = client.post(path, form)
+        answers.append(describe(response, address))
+        if location := response.headers.get("Location"):
+            answers.append(describe(client.get(location), address))
+    return answers
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_answers_for_known_and_unknown_addresses_have_the_same_bytes(
+    db: None, with_mail_server: None, name: str
+) -> None:
+    User.objects.create_user("owner@holdfast.test", PASSWORD)
+    for number in range(TRIES):
+        User.objects.create_user(f"person-{number}@known.test", PASSWORD)
+        known = list_answers(name, f"person-{number}@known.test")
+        unknown = list_answers(name, f"person-{number}@other.test")
+        assert known == unknown
+    if name != "sign in":
+        assert {letter.to[0].split("@")[1] for letter in mail.outbox} >= {"known.test"}
+
+
+def test_adding_an_address_tells_nothing_about_other_accounts(
+    as_owner: Client, with_mail_server: None
+) -> None:
+    as_owner.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    User.objects.create_user("person@known.test", PASSWORD)
+    answers = []
+    for address in ("person@known.test", "person@other.test"):
+        form = {"action_add": "", "email": address}
+        answers.append(describe(as_owner.post("/accounts/email/", form), address))
+        page = describe(as_owner.get("/accounts/confirm-email/"), address)
+        wrong = as_owner.post("/accounts/confirm-email/", {"code": "ZZZZ-ZZZZ"})
+        answers[-1] += page + describe(wrong, address)
+    assert answers[0] == answers[1]
+
+
+# Durations
+
+
+MEASURED_TRIES = 200
+MAX_DIFFERENCE_SECONDS = 0.005
+MAIL_SECONDS = 0.4
+CREATE_PEOPLE = f"""
+from accounts.models import User
+from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import make_password
+hash = make_password("{PASSWORD}")
+people = User.objects.bulk_create(
+    User(email=f"person-{{n:03}}@known.test", password=hash) for n in range({MEASURED_TRIES})
+)
+EmailAddress.objects.bulk_create(
+    EmailAddress(user=p, email=p.email, verified=True, primary=True) for p in people
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def mailing_deployment() -> Iterator[Deployment]:
+    with run_mail_server(MAIL_SECONDS) as server:
+        environment = {
+            "EMAIL_URL": f"smtp://127.0.0.1:{server.port}",
+            "EMAIL_VERIFICATION": "mandatory",
+            "SIGNUP": "open",
+            "TRUSTED_PROXY_COUNT": "1",
+        }
+        with Deployment("embedded", environment=environment) as deployment:
+            deployment.manage("shell", "-c", CREATE_PEOPLE)
+            yield deployment
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", FORMS)
+def test_known_and_unknown_addresses_take_equally_long(
+    mailing_deployment: Deployment, name: str
+) -> None:
+    durations: dict[str, list[float]] = {"known": [], "other": []}
+    for number in range(MEASURED_TRIES):
+        for kind, taken in durations.items():
+            taken.append(measure(mailing_deployment.base_url, name, number, kind))
+    medians = {kind: statistics.median(taken) for kind, taken in durations.items()}
+    print({kind: f"{1000 * median:.1f} ms" for kind, median in medians.items()})
+    assert abs(medians["known"] - medians["other"]) < MAX_DIFFERENCE_SECONDS
+    assert max(medians.values()) < MAIL_SECONDS
+
+
+def measure(base_url: str, name: str, number: int, kind: str) -> float:
+    """Send the form from an address of its own. Forms of all visitors are limited, too; a refused
+    one is sent again later."""
+    path, form = FORMS[name]
+    fields = {key: text.format(f"person-{number:03}@{kind}.test") for key, text in form.items()}
+    with httpx2.Client(base_url=base_url, timeout=60) as client:
+        headers = {"X-Forwarded-For": f"198.51.{100 + (kind == 'known')}.{number + 1}"}
+        client.get(path, headers=headers)
+        fields["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
+
+        def send() -> float | None:
+            start = time.perf_counter()
+            response = client.post(path, data=fields, headers=headers)
+            taken = time.perf_counter() - start
+            return taken if response.status_code in {200, 302} else None
+
+        return until(send, within=120, what="an answer to the form")
