@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from streaming.doors.unverified import MAX_REFUSAL_DELAY_SECONDS
-from tests.fuzz import raw
+from tests.fuzz import raw, raw_frames
+from tests.fuzz.socket_inputs import SocketInputs
 from tests.fuzz.test_fuzz import PROVE_SECONDS, SEEDS
 from tools.deployment.deployment import Deployment
 
@@ -72,3 +73,42 @@ def test_more_malformed_bytes_cause_no_server_error(
         assert send_malformed(server_deployment, seed * 1_000_000 + tries, requests=300) == []
         tries += 1
     print(f"{300 * tries} inputs of seed {seed} were answered without an error")
+
+
+FOREIGN_TEXT = "canary-of-another-person"
+
+
+def send_malformed_frames(deployment: Deployment, seed: int, numbers: range) -> list[str]:
+    """Return each entry of the log and each leak, with the numbers of the socket's frames."""
+    person, witness = deployment.person("owner"), deployment.person("witness")
+    own, foreign = (
+        [str(deployment.send(someone, text)) for _ in range(2)]
+        for someone, text in ((person, "Own"), (witness, FOREIGN_TEXT))
+    )
+    inputs = SocketInputs(seed, own, foreign)
+    cookie = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
+    failures = []
+    read_chars = len(deployment.web.output())
+    for first in range(numbers.start, numbers.stop, raw_frames.FRAMES_PER_SOCKET):
+        random = Random(f"{seed} {first}")
+        socket_numbers = range(first, first + raw_frames.FRAMES_PER_SOCKET)
+        frames = [raw_frames.build_bytes(random, inputs, number) for number in socket_numbers]
+        status, answer = raw_frames.exchange(deployment.web.port, cookie, frames)
+        log = deployment.web.output()[read_chars:]
+        read_chars += len(log)
+        if b" 101 " not in status or "Traceback" in log or FOREIGN_TEXT.encode() in answer:
+            failures.append(f"{seed}:{first} {status!r} {log[-1500:]}")
+            print(f"Found by {failures[-1]}\n")
+    assert witness.get("/").status_code == 200
+    return failures
+
+
+def test_malformed_frames_crash_no_server(server_deployment: Deployment) -> None:
+    assert send_malformed_frames(server_deployment, 1, range(500)) == []
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_20_000_malformed_frames_crash_no_server(server_deployment: Deployment, seed: int) -> None:
+    assert send_malformed_frames(server_deployment, seed, range(20_000)) == []
