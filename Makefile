@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: run help stack test test-postgresql test-sqlite test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-	prove-forms prove-sockets prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
+	prove-attack-daphne prove-attack-uvicorn prove-attack-sqlite prove-forms prove-sockets prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
@@ -47,9 +47,9 @@ test-deaths:
 	$(BIN)/python -m pytest -m "death and not prove" tests/chaos tests/e2e
 
 # The parts run one after the other, because other work would spoil their figures.
-prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -fuzz, -forms, -sockets, -litellm, -llama
+prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -attack-daphne, -attack-uvicorn, -attack-sqlite, -fuzz, -forms, -sockets, -litellm, -llama
 	@for part in lint prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-		prove-forms prove-sockets prove-litellm prove-llama; do \
+		prove-attack-daphne prove-attack-uvicorn prove-attack-sqlite prove-forms prove-sockets prove-litellm prove-llama; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
 
@@ -73,6 +73,13 @@ prove-deaths: .venv/dev .env .static/staticfiles.json browser aimock
 prove-chaos: .venv/dev .env .static/staticfiles.json
 	$(PROVE) -m "" tests/chaos
 
+# Each of these three parts makes every attack of tests/chaos/attack_modes for ten seconds.
+prove-attack-daphne prove-attack-uvicorn: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m tests.chaos.attack --seconds 10 --settle 3 --shape own --server $(@:prove-attack-%=%)
+
+prove-attack-sqlite: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m tests.chaos.attack --seconds 10 --settle 3 --shape own --sqlite
+
 prove-fuzz: .venv/dev .env .static/staticfiles.json
 	$(PROVE) -m "" tests/fuzz --ignore=tests/fuzz/test_forms.py --ignore=tests/fuzz/test_sockets.py
 
@@ -95,9 +102,10 @@ prove-llama: .venv/dev .env .static/staticfiles.json
 chaos: .venv/dev .env .static/staticfiles.json ## Break a running stack at random and count losses; SECONDS SEED; BREAK=fence|publish-first|no-refill must fail
 	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)
 
-attack: .venv/dev .env .static/staticfiles.json ## Measure what an honest person notices of attackers; SECONDS MODE=H1…H8|mixed SHAPE=own|proxy
+attack: .venv/dev .env .static/staticfiles.json ## Measure what an honest person notices of attackers; SECONDS MODE=H1…H8|mixed SHAPE=own|proxy DATABASE=sqlite
 	@exec $(BIN)/python -m tests.chaos.attack $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) \
-		$(if $(MODE),--mode $(MODE)) $(if $(SHAPE),--shape $(SHAPE)) --seed $(SEED) --server $(SERVER)
+		$(if $(MODE),--mode $(MODE)) $(if $(SHAPE),--shape $(SHAPE)) $(if $(filter sqlite,$(DATABASE)),--sqlite) \
+		--seed $(SEED) --server $(SERVER)
 
 bench: .venv/dev .env .static/staticfiles.json ## Compare the cost of a reply with other projects; ROUNDS PARTS SECONDS STREAMS SUBJECTS WRITE
 	@$(BIN)/python -m benchmarks $(if $(PARTS),--parts $(PARTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

@@ -4,10 +4,26 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from inspect import iscoroutinefunction
 
 import pytest
 
-from tests.chaos.attack import MAX_GROWTH_BYTES, AttackResult, ResourceUsage, format_results
+from tests.chaos.attack_modes import (
+    MIXES,
+    MODES,
+    MORE,
+    accounts,
+    chats,
+    connections,
+    findings,
+    sockets,
+)
+from tests.chaos.attack_result import (
+    MAX_GROWTH_BYTES,
+    AttackResult,
+    ResourceUsage,
+    format_results,
+)
 from tests.chaos.honest import Measurements, compute_p95
 from tests.chaos.processes import ROOT
 
@@ -54,6 +70,19 @@ def test_an_attack_that_the_honest_person_notices_fails(result: AttackResult, li
     [failure] = result.find_failures()
     assert line in failure
     assert format_results([result]).endswith("failed")
+
+
+def test_every_action_of_an_attack_belongs_to_a_mode() -> None:
+    modules = (accounts, chats, connections, findings, sockets)
+    actions = {
+        action
+        for module in modules
+        for name, action in vars(module).items()
+        if iscoroutinefunction(action) and not name.startswith("_")
+    }
+    assert actions == {action for parts in MODES.values() for action, _, _ in parts}
+    assert {mode for mix in MIXES.values() for mode in mix} == {*MODES}
+    assert len(MORE) >= 20
 
 
 @pytest.mark.prove
