@@ -574,9 +574,12 @@ class BadFrames:
 def test_five_thousand_malformed_frames_get_an_error_each_and_do_no_harm(
     open_tab: OpenTab, owner: User, stranger: User
 ) -> None:
+    """Ten people send them, because the commands of one would soon have to wait."""
     grammar = BadFrames([str(create_three_chunks(stranger).uuid) for _ in range(10)])
-    tab = open_tab(owner)
+    people = [User.objects.create_user(f"person-{n}@holdfast.test") for n in range(9)]
+    tabs = [open_tab(person) for person in (*people, owner)]
     for batch in range(200):
+        tab = tabs[batch % len(tabs)]
         frames = [grammar.build_frame(batch * 25 + n) for n in range(25)]
         for frame in frames:
             tab.socket.send(frame)
@@ -673,6 +676,7 @@ async def test_freed_send_window_goes_to_one_waiter_only() -> None:
 
 def test_a_client_that_never_acknowledges_answers_is_closed(open_tab: OpenTab, owner: User) -> None:
     tab, sent = open_tab(owner), 0
+    tab.follow(create_long_reply(owner))  # uses up the bytes for which a stream need not wait
 
     def send_many() -> None:
         with suppress(ConnectionClosed):

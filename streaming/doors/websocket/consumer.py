@@ -21,6 +21,7 @@ from streaming.doors.frames import FrameRejected, build_not_found
 from streaming.doors.hooks import get_revision, get_simulated_drop
 from streaming.doors.session_holder import open_connections, seconds_until_check
 from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, FrameBudget, SendWindow
+from streaming.doors.websocket.pace import CommandPace, get_pace
 from streaming.doors.websocket.protocol import (
     Command,
     Follow,
@@ -49,6 +50,7 @@ class FollowConsumer(SessionConsumer):
         super().__init__(*args, **kwargs)
         self._send_window = SendWindow()
         self._frame_budget = FrameBudget()
+        self._pace = CommandPace()
         self._follow_tasks: dict[UUID, asyncio.Task[None]] = {}
         self._drop_task: asyncio.Task[None] | None = None
         self._subscriptions = ExitStack()
@@ -59,6 +61,7 @@ class FollowConsumer(SessionConsumer):
 
     async def on_session_opened(self, user: Any) -> None:
         self.user = user
+        self._pace = get_pace(user.pk)
         self.revision = get_revision(user)
         self._last_received_at = asyncio.get_running_loop().time()
         self._subscriptions.enter_context(
@@ -88,6 +91,8 @@ class FollowConsumer(SessionConsumer):
         if not self._frame_budget.try_consume():
             self.schedule_close(frames.CLOSE_TOO_MANY_FRAMES)
             return
+        if (delay := self._pace.reserve_turn()) > 0:
+            await asyncio.sleep(delay)
         try:
             await self._handle_command(parse_command(text_data))
         except FrameRejected as rejection:

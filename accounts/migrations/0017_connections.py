@@ -12,7 +12,7 @@ import accounts.connections.models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0015_account_deletion"),
+        ("accounts", "0016_plain_admin_log"),
         ("auth", "0012_alter_user_first_name_max_length"),
     ]
 

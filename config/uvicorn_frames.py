@@ -1,0 +1,73 @@
+"""Reads the frames of a socket at a limited pace on Uvicorn, which would parse all bytes that have
+arrived before anybody else has a turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from config.frame_pace import MAX_READ_BYTES, FrameCounter
+
+
+class PacedWebSocketProtocol(WebSocketsSansIOProtocol):
+    """A socket that parses a few kilobytes at a time, and waits when its client is too fast. While
+    `read_paused` is true, Uvicorn itself waits for the application."""
+
+    _unread = b""
+    _is_held = False
+    _new_frames = 0
+
+    def connection_made(self, transport: Any) -> None:
+        self._frame_counter = FrameCounter()
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += data
+        self._read_pieces()
+
+    def _read_pieces(self) -> None:
+        while self._unread and not self._is_held and not self.read_paused:
+            piece, self._unread = self._unread[:MAX_READ_BYTES], self._unread[MAX_READ_BYTES:]
+            super().data_received(piece)
+            delay = self._frame_counter.add(self._new_frames)
+            self._new_frames = 0
+            if delay > 0:
+                self._is_held = True
+                self.loop.call_later(delay, self._resume)
+        if self._unread and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def _resume(self) -> None:
+        self._is_held = False
+        if self.transport.is_closing():
+            return
+        self._read_pieces()
+        if not self._unread and not self.read_paused:
+            self.transport.resume_reading()
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        if not self.read_paused and self._unread:
+            self._read_pieces()
+        return message
+
+    def handle_ping(self) -> None:
+        self._new_frames += 1
+        super().handle_ping()
+
+    def handle_pong(self, event: Any) -> None:
+        self._new_frames += 1
+        super().handle_pong(event)
+
+    def handle_cont(self, event: Any) -> None:
+        self._new_frames += 1
+        super().handle_cont(event)
+
+    def handle_text(self, event: Any) -> None:
+        self._new_frames += 1
+        super().handle_text(event)
+
+    def handle_bytes(self, event: Any) -> None:
+        self._new_frames += 1
+        super().handle_bytes(event)
