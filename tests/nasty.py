@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 CHARS = 400_000
 MATH = r"\begin{matrix} a & b \\ c & d \end{matrix}"
 
@@ -104,3 +106,19 @@ NASTY = {
         + "\n\n- One\n- Two `code`\n\n```py\nfor tide in tides[1:]:\n    print(tide)\n```\n\n"
     ),
 }
+FAMILIES = tuple(NASTY)
+
+
+def build_mixture(seed: int) -> str:
+    """Join pieces of random families, of random lengths, with or without an empty line between."""
+    random = Random(seed)
+    pieces = []
+    while sum(map(len, pieces)) < CHARS:
+        text = NASTY[random.choice(FAMILIES)]
+        length = random.choice((20, 200, 2_000, 20_000))
+        start = random.randrange(len(text) - length)
+        pieces.append(text[start : start + length] + random.choice(("", "\n", "\n\n")))
+    return "".join(pieces)[:CHARS]
+
+
+NASTY |= {f"a mixture by seed {seed}": build_mixture(seed) for seed in range(1, 4)}

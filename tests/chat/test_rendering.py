@@ -15,6 +15,8 @@ from chat.rendering.links import trim_url
 from chat.rendering.markdown import LINE_END, to_html
 from chat.rendering.renderer import UNFORMATTED_TEXT
 from chat.rendering.seams import adjust_offsets
+from tests.nasty import CHARS as ALL_CHARS
+from tests.nasty import FAMILIES
 from tests.nasty import NASTY as ALL_NASTY
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -169,6 +171,13 @@ def test_the_formatted_part_of_any_text_is_limited_and_nothing_is_lost(nasty: st
     words = unescape(re.sub(r"<[^>]*>", "", html.replace(str(UNFORMATTED_TEXT), "")))
     defined = len(re.findall(r"^\[a\d+\]: b$", nasty[: find_formatted_length(nasty)], re.MULTILINE))
     assert words.count("a") >= nasty.count("a") - defined
+
+
+def test_there_are_forty_distinct_nasty_families_and_three_mixtures() -> None:
+    assert len(FAMILIES) >= 40
+    assert len(set(ALL_NASTY.values())) == len(ALL_NASTY) == len(FAMILIES) + 3
+    halves = [name for name, text in ALL_NASTY.items() if len(text) < ALL_CHARS // 2]
+    assert halves == []
 
 
 @pytest.mark.prove
