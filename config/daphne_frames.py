@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from config.frame_pace import MAX_WAITING_FRAMES, TURN_SECONDS, FrameCounter
 
 
-class PacedWebSocketProtocol(ws_protocol.WebSocketProtocol):
+class PacedDaphneProtocol(ws_protocol.WebSocketProtocol):
     """A socket that stops reading when its client is too fast, or the application too slow."""
 
     _is_held = False

@@ -19,7 +19,7 @@ from config.body_limits import (
     max_body_bytes,
     max_body_bytes_if_signed_in,
 )
-from config.daphne_frames import PacedWebSocketProtocol
+from config.daphne_frames import PacedDaphneProtocol
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
 from config.health import HEALTH_PATH as HEALTH
 from config.logs import MAX_METHOD_CHARS, path_for_log
@@ -153,7 +153,7 @@ class LimitedRequest(http_protocol.WebRequest):
             self.channel.setTimeout(LINGERING_CLOSE_SECONDS)
 
 
-class LimitedWebSocketProtocol(PacedWebSocketProtocol):
+class LimitedWebSocketProtocol(PacedDaphneProtocol):
     """A socket that accepts short messages only, and reads nothing before it is accepted, because
     all of that would stay in memory."""
 

@@ -10,7 +10,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from config.frame_pace import MAX_READ_BYTES, FrameCounter
 
 
-class PacedWebSocketProtocol(WebSocketsSansIOProtocol):
+class PacedUvicornProtocol(WebSocketsSansIOProtocol):
     """A socket that parses a few kilobytes at a time, and waits when its client is too fast. While
     `read_paused` is true, Uvicorn itself waits for the application."""
 

@@ -27,7 +27,7 @@ from config.health import HEALTH_PATH as HEALTH
 from config.logs import MAX_METHOD_CHARS, path_for_log
 from config.response_headers import HEADER_BLOCK, add_response_headers
 from config.security import SECURITY_HEADERS
-from config.uvicorn_frames import PacedWebSocketProtocol
+from config.uvicorn_frames import PacedUvicornProtocol
 
 HEADERS_TOO_LONG_MESSAGE = "The headers of this request are too long."
 BAD_REQUEST_HEADERS = (
@@ -150,7 +150,7 @@ def install_limits() -> None:
     # Uvicorn has chosen its class already, so that class has to create ours.
     HttpToolsProtocol.__new__ = lambda *_, **__: object.__new__(LimitedHttpToolsProtocol)  # type: ignore[method-assign,assignment]
     websockets_sansio_impl.WebSocketsSansIOProtocol.__new__ = lambda *_, **__: object.__new__(  # type: ignore[method-assign,assignment]
-        PacedWebSocketProtocol
+        PacedUvicornProtocol
     )
     H11Protocol.__new__ = lambda *_, **__: object.__new__(LimitedH11Protocol)  # type: ignore[method-assign,assignment]
     for name, module in [*sys.modules.items()]:

@@ -112,7 +112,7 @@ FAMILIES = tuple(NASTY)
 def build_mixture(seed: int) -> str:
     """Join pieces of random families, of random lengths, with or without an empty line between."""
     random = Random(seed)
-    pieces = []
+    pieces: list[str] = []
     while sum(map(len, pieces)) < CHARS:
         text = NASTY[random.choice(FAMILIES)]
         length = random.choice((20, 200, 2_000, 20_000))

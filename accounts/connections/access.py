@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.api_keys import keys
 from accounts.connections.addresses import check_dialled_addresses
-from accounts.connections.kinds import Kind
+from accounts.connections.kinds import ConnectionKind
 from accounts.connections.models import Connection
 from accounts.connections.sealing import open_key
 from accounts.models import User
@@ -92,14 +92,14 @@ def open_access(user: User, provider: str) -> ProviderAccess | None:
 
 
 def get_address(connection: Connection) -> str:
-    if connection.kind == Kind.COMPATIBLE:
+    if connection.kind == ConnectionKind.COMPATIBLE:
         return connection.address
     return get_base_url(connection.provider)
 
 
 def register_in_catalog(connection: Connection) -> None:
     """A deleted connection stays known in the process, for the names of models in old replies."""
-    if connection.kind != Kind.COMPATIBLE:
+    if connection.kind != ConnectionKind.COMPATIBLE:
         return
     provider = build_provider(connection)
     if catalog.PROVIDERS.get(provider.id) != provider:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.api_keys import keys
 from accounts.connections.addresses import check_address
-from accounts.connections.kinds import Kind
+from accounts.connections.kinds import ConnectionKind
 from accounts.connections.models import Connection
 from accounts.outbound.errors import RefusedAddress
 
@@ -56,7 +56,7 @@ class ConnectionForm(forms.ModelForm):
         return values
 
     def _clean_address(self, values: dict[str, Any]) -> None:
-        if values["kind"] != Kind.COMPATIBLE:
+        if values["kind"] != ConnectionKind.COMPATIBLE:
             if values["address"]:
                 self.add_error("address", _("Only a compatible server has an address here."))
             return
@@ -71,7 +71,7 @@ class ConnectionForm(forms.ModelForm):
     def _clean_presence_of_key(self, values: dict[str, Any]) -> None:
         """A key is never sent to another address than it was entered for."""
         typed, stored = values.get("key", ""), self.instance.has_key
-        needs_key = values["kind"] != Kind.COMPATIBLE
+        needs_key = values["kind"] != ConnectionKind.COMPATIBLE
         if needs_key and not typed and (values.get("remove_key") or not stored):
             self.add_error("key", _("Enter the key. This provider needs one."))
             return

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.kinds import register_kind
 
 
-class Kind(models.TextChoices):
+class ConnectionKind(models.TextChoices):
     """All but the last are ids of providers in the catalog."""
 
     OPENAI = "openai", "OpenAI"

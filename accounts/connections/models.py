@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.api_keys.statuses import KeyStatus
-from accounts.connections.kinds import Kind
+from accounts.connections.kinds import ConnectionKind
 
 MAX_ADDRESS_CHARS = 500
 SLUG_PREFIX = "connection-"
@@ -34,7 +34,7 @@ class Connection(models.Model):
     address. Only `connections.access` and `connections.checking` open it.
     """
 
-    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    kind = models.CharField(_("kind"), max_length=20, choices=ConnectionKind)
     name = models.CharField(_("name"), max_length=100, help_text=_("People see it."))
     slug = models.CharField(max_length=50, unique=True, default=make_slug, editable=False)
     address = models.CharField(
@@ -96,7 +96,7 @@ class Connection(models.Model):
         ordering: ClassVar[list[str]] = ["id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind=Kind.COMPATIBLE) ^ Q(address=""),
+                condition=Q(kind=ConnectionKind.COMPATIBLE) ^ Q(address=""),
                 name="connection_address_if_compatible",
             )
         ]
@@ -107,7 +107,7 @@ class Connection(models.Model):
     @property
     def provider(self) -> str:
         """The id in the catalog."""
-        return self.slug if self.kind == Kind.COMPATIBLE else self.kind
+        return self.slug if self.kind == ConnectionKind.COMPATIBLE else self.kind
 
     @property
     def has_key(self) -> bool:

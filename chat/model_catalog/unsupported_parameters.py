@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accounts.providers import get_base_url
-from chat.models import MAX_ENDPOINT_CHARS, RefusedParameter
+from chat.model_overrides import MAX_ENDPOINT_CHARS, RefusedParameter
 from streaming.providers.catalog import Model
 from streaming.providers.catalog.naming import ModelKey
 

@@ -1,4 +1,4 @@
-"""What belongs to a person is selected by `owned_by` of its queryset, and in no other way."""
+"""The data of a person is selected by `owned_by` of its queryset, and in no other way."""
 
 import re
 from pathlib import Path

@@ -37,7 +37,7 @@ def get_change_url(connection: Connection) -> str:
     return f"{LIST}{connection.pk}/change/"
 
 
-# Who uses which key
+# The key that counts
 
 
 def test_a_connection_is_for_chosen_people(owner: User, colleague: User, stranger: User) -> None:

@@ -45,7 +45,7 @@ async def pipeline_requests(attackers: Attackers) -> None:
 
 
 async def smuggle_request(attackers: Attackers) -> None:
-    """Requests whose length is told in two ways. The second request must get no other answer
+    """Send requests that state their length in two ways. The second request must get no other answer
     than one by itself, and no place in another person's connection."""
     inner = attackers.build_head("GET", "/admin/", attackers.account)
     for headers in (
