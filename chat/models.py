@@ -7,7 +7,6 @@ from __future__ import annotations
 import uuid
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -18,20 +17,12 @@ from chat.content_access.models import ContentGrant as ContentGrant
 from chat.drafts.models import Draft as Draft
 from chat.model_overrides import ModelOverride as ModelOverride
 from chat.model_overrides import RefusedParameter as RefusedParameter
+from chat.querysets import ConversationQuerySet as ConversationQuerySet
+from chat.querysets import MessageQuerySet
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 
 MAX_TITLE_CHARS = 200
 MAX_FIRST_TITLE_CHARS = 50
-
-
-class ConversationQuerySet(models.QuerySet["Conversation"]):
-    def owned_by(self, user: AbstractBaseUser) -> ConversationQuerySet:
-        """Without the conversations that were just deleted."""
-        return self.filter(user_id=user.pk, deleted_at=None)
-
-    def deleted_by(self, user: AbstractBaseUser) -> ConversationQuerySet:
-        """Those that were deleted and are not purged yet."""
-        return self.filter(user_id=user.pk, deleted_at__isnull=False)
 
 
 class Conversation(models.Model):
@@ -120,12 +111,6 @@ class Conversation(models.Model):
             return self.provider
         last = Message.objects.filter(pk=self.current_leaf_id, model=self.model)
         return last.values_list("provider", flat=True).first() or self.provider
-
-
-class MessageQuerySet(models.QuerySet["Message"]):
-    def owned_by(self, user: AbstractBaseUser) -> MessageQuerySet:
-        """Without those of conversations that were just deleted."""
-        return self.filter(conversation__user_id=user.pk, conversation__deleted_at=None)
 
 
 class Message(models.Model):
