@@ -8,11 +8,15 @@ from functools import wraps
 from typing import Any
 
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
+from allauth.account.models import EmailAddress
 from allauth.account.utils import get_next_redirect_url
 from allauth.mfa.base.internal.flows import post_authentication
 from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 
 from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
 from accounts.decorators import UserRequest
@@ -29,6 +33,22 @@ def recently_confirmed(view: View) -> View:
     def wrapper(request: UserRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not has_recent_password(request):
             return redirect_to_reauthenticate(request, request.get_full_path())
+        return view(request, *args, **kwargs)
+
+    return wrapper
+
+
+def email_confirmed(view: View) -> View:
+    """Where mails can be sent, only the owner of the address adds a factor. Otherwise somebody who
+    signed up with the address of another person would keep that person out: a new password by mail
+    does not remove a factor."""
+
+    @wraps(view)
+    def wrapper(request: UserRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        own = EmailAddress.objects.filter(user=request.user, email=request.user.email)
+        if settings.HAS_MAIL_SERVER and not own.filter(verified=True).exists():
+            messages.error(request, _("Confirm your email address first."))
+            return redirect("account_email")
         return view(request, *args, **kwargs)
 
     return wrapper

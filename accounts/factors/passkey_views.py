@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from accounts.audit.events import record_event
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.factors import events, passkeys
-from accounts.factors.confirmation import recently_confirmed
+from accounts.factors.confirmation import email_confirmed, recently_confirmed
 from accounts.factors.forms import NewPasskeyForm, PasskeyNameForm
 from accounts.factors.views import (
     build_passkey_context,
@@ -33,6 +33,7 @@ from accounts.models import User
 
 @signed_in(sign_in_and_return)
 @recently_confirmed
+@email_confirmed
 @never_cache
 def add_passkey(request: UserRequest) -> HttpResponse:
     user = request.user

@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.factors import events, passkeys, totp
 from accounts.factors.addresses import find_localhost_address, find_passkey_obstacle
-from accounts.factors.confirmation import recently_confirmed
+from accounts.factors.confirmation import email_confirmed, recently_confirmed
 from accounts.factors.forms import AppSetupForm
 from accounts.factors.recovery_codes import count_recovery_codes, create_recovery_codes
 from accounts.models import User
@@ -62,6 +62,7 @@ def has_factor(user: User) -> bool:
 @sensitive_variables("secret", "form")
 @signed_in(sign_in_and_return)
 @recently_confirmed
+@email_confirmed
 @never_cache
 def add_app(request: UserRequest) -> HttpResponse:
     """The only page that shows the secret. It is a new one for each visit."""

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp_auth
 from django.core import mail
@@ -269,6 +270,36 @@ def test_an_app_is_set_up_shown_and_removed(as_owner: Client, owner: User, passw
     kinds = AuditEvent.objects.filter(account_id=owner.pk).values_list("kind", flat=True)
     assert list(kinds) == ["authenticator_app.removed", "authenticator_app.added"]
     assert [one.to for one in mail.outbox] == [[owner.email]] * 2
+
+
+def test_only_the_owner_of_an_address_adds_a_factor_where_mails_are_sent(
+    as_owner: Client, owner: User, password: str, settings: Settings
+) -> None:
+    settings.HAS_MAIL_SERVER = True
+    confirm(as_owner, password)
+    for path in (ADD_APP, "/accounts/2fa/passkeys/add/"):
+        assert as_owner.get(path).headers["Location"] == "/accounts/email/"
+        assert as_owner.post(path, {}).headers["Location"] == "/accounts/email/"
+    EmailAddress.objects.update_or_create(
+        user=owner, email=owner.email, defaults={"verified": True}
+    )
+    assert as_owner.get(ADD_APP).status_code == 200
+
+
+def test_a_secret_is_in_no_log_and_no_audit_event(
+    as_owner: Client, owner: User, password: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    secret = read_secret(confirm(as_owner, password).get(ADD_APP).content.decode())
+    code = compute_code(secret)
+    as_owner.post(ADD_APP, {"code": code})
+    [recovery, *_] = create_recovery_codes(owner)
+    for typed in (code, recovery, "wrong-code-canary"):
+        as_owner.post(CONFIRM, {"code": typed})
+    told = caplog.text + json.dumps(list(AuditEvent.objects.values()), default=str)
+    told += "".join(one.body for one in mail.outbox)
+    for hidden in (secret, code, recovery, "wrong-code-canary"):
+        assert hidden not in told
 
 
 def test_a_stolen_session_changes_no_factor(as_owner: Client, owner: User) -> None:
