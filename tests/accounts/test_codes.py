@@ -297,7 +297,7 @@ def test_a_secret_is_in_no_log_and_no_audit_event(
     for typed in (code, recovery, "wrong-code-canary"):
         as_owner.post(CONFIRM, {"code": typed})
     told = caplog.text + json.dumps(list(AuditEvent.objects.values()), default=str)
-    told += "".join(one.body for one in mail.outbox)
+    told += "".join(str(one.body) for one in mail.outbox)
     for hidden in (secret, code, recovery, "wrong-code-canary"):
         assert hidden not in told
 

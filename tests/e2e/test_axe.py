@@ -137,6 +137,7 @@ def test_axe_finds_nothing_on_a_form_that_was_open_for_too_long(
         *mark_for_prove(
             "/settings/replies/",
             "/accounts/password/change/",
+            "/accounts/2fa/",
             "/accounts/logout/",
             "/c/00000000-0000-0000-0000-000000000000/",
         ),
