@@ -9,8 +9,10 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from accounts.outbound.address_guard import parse_url
-from accounts.outbound.client import send_request
+from accounts.outbound.client import Limits, send_request
 from accounts.outbound.errors import OutboundError
+
+LIMITS = Limits()
 
 
 class GuardedRequestFailed(requests.RequestException):
@@ -50,6 +52,7 @@ class GuardedAdapter(BaseAdapter):
                 request.url or "",
                 headers={name: _to_text(value) for name, value in request.headers.items()},
                 body=body,
+                limits=LIMITS,
             )
         except OutboundError as error:
             raise GuardedRequestFailed(str(error)) from error

@@ -1,12 +1,14 @@
 """Signing in and up with an OpenID server on loopback, and everything that it may do wrong."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -16,6 +18,8 @@ from accounts import anonymous_limits
 from accounts.invitations.links import create_invitation
 from accounts.invitations.models import InvitationUse
 from accounts.models import User
+from accounts.outbound import requests_session
+from accounts.outbound.client import Limits
 from accounts.rate_limits import RateLimit
 from accounts.social import id_tokens, openid_documents
 from tests.accounts.openid_browser import (
@@ -211,6 +215,14 @@ def test_a_deactivated_account_is_not_signed_in(
     User.objects.filter(pk=owner.pk).update(is_active=False)
     response = sign_in(client)
     assert response.headers["Location"] == "/accounts/inactive/"
+    assert get_user(client) is None
+
+
+def test_a_second_factor_is_asked_for_too(work: FakeOpenID, owner: User, client: Client) -> None:
+    SocialAccount.objects.create(user=owner, provider="work", uid="ann-1")
+    Authenticator.objects.create(user=owner, type=Authenticator.Type.TOTP, data={"secret": ""})
+    response = sign_in(client)
+    assert response.headers["Location"].startswith("/accounts/2fa/")
     assert get_user(client) is None
 
 
@@ -447,6 +459,23 @@ def test_nobody_is_sent_to_a_server_with_a_wrong_configuration(
     response = client.post(LOGIN)
     assert response.status_code == 401
     assert "Location" not in response.headers
+
+
+@pytest.mark.parametrize("path", [CONFIGURATION, "/token"])
+def test_a_slow_server_signs_nobody_in(
+    work: FakeOpenID, client: Client, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    is_over = threading.Event()
+    work.overrides[path] = lambda handler: is_over.wait(60) and close_connection(handler)
+    monkeypatch.setattr(requests_session, "LIMITS", Limits(seconds=0.3))
+    try:
+        response = client.post(LOGIN)
+        if path == "/token":
+            response = return_to(client, authorize(response.headers["Location"]))
+    finally:
+        is_over.set()
+    assert response.status_code == 401
+    assert get_user(client) is None
 
 
 def test_the_token_endpoint_passes_the_guard_too(
