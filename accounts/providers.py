@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from streaming.providers.redaction import Secret
 
 logger = logging.getLogger(__name__)
 
+ADDRESS_HASH_CHARS = 16
+
 
 def get_base_url(provider: str) -> str:
     """Empty for the provider's own address."""
@@ -31,6 +34,22 @@ def is_imitated(provider: str) -> bool:
     """Whether the server that is called is not the provider's own, but imitates one."""
     address = get_base_url(provider)
     return bool(address) and urlsplit(address).hostname != catalog.PROVIDERS[provider].official_host
+
+
+def describe_address(address: str) -> str:
+    """The host and a hash of the rest, without a name, a password and a query, which may be secret.
+    Equal for two addresses of one server that differ in nothing else."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return hash_text(address)
+    place = f"{host}:{port}" if port else host
+    return f"{place} {hash_text(f'{parts.scheme}://{place}{parts.path}')}"
+
+
+def hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:ADDRESS_HASH_CHARS]
 
 
 def hide_header_values(rows: Any) -> Any:

@@ -9,6 +9,7 @@ class ChatConfig(AppConfig):
         from chat import conversations, replies
         from chat.conversations import deletion
         from chat.drafts import storage
+        from chat.model_catalog import unsupported_parameters
         from chat.rendering import cache
         from chat.replies import storage as stored_chars
         from chat.replies import titles
@@ -22,3 +23,4 @@ class ChatConfig(AppConfig):
         storage.register_tasks()
         expiry.register_tasks()
         stored_chars.register_tasks()
+        unsupported_parameters.register_tasks()

@@ -87,7 +87,8 @@ class RefusedParameter(models.Model):
     """
 
     endpoint = models.CharField(
-        max_length=MAX_ENDPOINT_CHARS, help_text=_("The provider, and its address if set.")
+        max_length=MAX_ENDPOINT_CHARS,
+        help_text=_("The provider, and the host and a hash of its address if set."),
     )
     model_id = models.CharField(_("model"), max_length=MAX_MODEL_NAME_CHARS)
     parameter = models.CharField(max_length=30)

@@ -7,7 +7,8 @@ modules of limits to those that the servers make themselves.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -88,6 +89,9 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+ADDRESS_SECRETS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+"""The name with the password in an address."""
+
 
 class HeaderException(NamedTuple):
     """Responses that may lack a header, or have another value of it, and the reason."""
@@ -144,7 +148,14 @@ def allow_forms_to(origins: list[str]) -> str:
 
 
 class AlwaysRedact(SafeExceptionReporterFilter):
-    """Django hides sensitive values only outside DEBUG. A real key is as secret in DEBUG."""
+    """Django hides sensitive values only outside DEBUG, and no password in an address. A real key
+    is as secret in DEBUG."""
 
     def is_active(self, request: HttpRequest | None) -> bool:
         return True
+
+    def cleanse_setting(self, key: int | str, value: Any) -> Any:
+        shown = super().cleanse_setting(key, value)
+        if not isinstance(shown, str):
+            return shown
+        return ADDRESS_SECRETS.sub(self.cleansed_substitute, shown)

@@ -247,7 +247,8 @@ SQLITE = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     # FULL: a commit survives a power cut. Text is shown only after its commit.
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+    # secure_delete: deleted text and keys are overwritten, and don't stay in free pages.
+    "init_command": ("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON"),
 }
 POSTGRESQL = {
     # Under ASGI requests can't keep connections per thread; without a pool each request would

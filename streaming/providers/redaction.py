@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import itertools
 import json
 import re
 from collections.abc import Callable
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 KEY_FRAGMENT_CHARS = 8
 """A text with this many consecutive characters of a key counts as the key."""
@@ -36,6 +37,21 @@ class Secret:
 
     def __repr__(self) -> str:
         return f"Secret({REDACTED})" if self else "Secret()"
+
+
+def list_address_secrets(address: str) -> tuple[Secret, ...]:
+    """The name, the password and the query in an address, as texts and as a header has them."""
+    try:
+        parts = urlsplit(address)
+        name, password = parts.username or "", parts.password or ""
+    except ValueError:
+        return ()
+    texts = [name, password, unquote(name), unquote(password), parts.query]
+    texts += [value for _, value in parse_qsl(parts.query)]
+    if password:
+        pair = f"{unquote(name)}:{unquote(password)}"
+        texts.append(base64.b64encode(pair.encode()).decode())
+    return tuple(Secret(text) for text in dict.fromkeys(texts) if text)
 
 
 def make_redactor(*secrets: Secret) -> Callable[[str], str]:

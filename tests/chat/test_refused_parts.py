@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from accounts.api_keys import checking, keys
 from accounts.models import KeyStatus, User
+from accounts.providers import describe_address
 from chat import model_catalog
 from chat.models import Conversation, RefusedParameter
 from chat.replies import Reply
@@ -63,7 +64,7 @@ async def test_a_refused_part_is_stored_and_left_out_of_later_replies_and_titles
     first = await run_in_db(start_reply_with_key, owner)
     await wait_for_all(2)
     stored = RefusedParameter.objects.values_list("endpoint", "model_id", "parameter")
-    endpoint = f"openai {fake.openai}"
+    endpoint = f"openai {describe_address(fake.openai)}"
     assert await run_in_db(list, stored) == [
         (endpoint, MODEL, "store"),
         (endpoint, MODEL, "system"),

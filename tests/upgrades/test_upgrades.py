@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from accounts.providers import describe_address
 from tests.upgrades.fill import (
     ADDED_LABEL,
     ADDED_MODEL,
@@ -114,7 +115,8 @@ class UpgradedDeployment(Deployment):
         self.before = self.read_tables()
         servers = {"COMPATIBLE_PROVIDERS": build_servers(self._openai)}
         manage(bare_environment(url) | servers, "migrate", "--verbosity", "0")
-        assert self.read_tables() == self.before
+        refused = [hide_address(row) for row in self.before["chat_refusedparameter"]]
+        assert self.read_tables() == self.before | {"chat_refusedparameter": refused}
 
     def read_tables(self) -> dict[str, list[Row]]:
         """Everything that people have, by the columns of the older version. Its processes use them
@@ -133,6 +135,12 @@ class UpgradedDeployment(Deployment):
             person.http.cookies.set("sessionid", self.sample["sessions"][name])
             self._people[name] = person
         return self._people[name]
+
+
+def hide_address(row: Row) -> Row:
+    """Rows name the host of a server and no longer its whole address, which may hold a password."""
+    provider, _, address = row["endpoint"].partition(" ")
+    return row | {"endpoint": f"{provider} {describe_address(address)}" if address else provider}
 
 
 TABLES = {

@@ -17,7 +17,7 @@ from streaming.providers.http.client import load_ssl_context
 from streaming.providers.http.ending import EndMarker
 from streaming.providers.http.parsed import ErrorResponse, ParsedEvent
 from streaming.providers.http.tagged_reasoning import TaggedReasoningSplitter
-from streaming.providers.redaction import Secret
+from streaming.providers.redaction import Secret, list_address_secrets
 from streaming.providers.types import ModelInfo, Request, Timeouts
 
 MAX_EVENT_BYTES = 1 << 20
@@ -47,6 +47,7 @@ class HttpWire(ABC):
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
     ) -> None:
         self.base_url = base_url
+        self.secrets = list_address_secrets(base_url)
         self.timeouts = timeouts or Timeouts()
         self.name = name or self.default_name
         load_ssl_context()

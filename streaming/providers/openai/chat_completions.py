@@ -79,7 +79,7 @@ class CompatibleAdapter(ChatCompletionsAdapter):
     ) -> None:
         self.options = options or ServerOptions()
         super().__init__(base_url=base_url, timeouts=timeouts or self.options.timeouts, name=name)
-        self.secrets = tuple(self.options.headers.values())
+        self.secrets += tuple(self.options.headers.values())
         self.check_addresses = self.options.check_addresses
 
     def create_client(self, key: Secret, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
