@@ -14,7 +14,7 @@ from datetime import timedelta
 from threading import Lock, Thread
 from typing import Any
 
-from django.db import connection
+from django.db import DataError, connection
 from django.utils import timezone
 
 from accounts.api_keys.checking import select_models
@@ -138,7 +138,10 @@ def refresh_lists() -> None:
         return
     with ThreadPoolExecutor(MAX_PARALLEL_REQUESTS) as threads:
         for server, answer in zip(claimed, threads.map(_request_list, claimed), strict=True):
-            _save(*server, answer)
+            try:
+                _save(*server, answer)
+            except DataError:  # the lists of the other servers don't fail with this one
+                logger.exception("The list of models of %s can't be stored", server[0])
 
 
 def _try_claim(provider: str, address: str) -> bool:

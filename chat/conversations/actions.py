@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from django.db import transaction
@@ -11,7 +12,10 @@ from django.db.models.functions import Now
 from chat import changes
 from chat.conversations.deletion import delete, stop_streams
 from chat.models import MAX_TITLE_CHARS, Conversation
+from streaming.outage import is_outage_error
 from streaming.sources import register_periodic_task
+
+logger = logging.getLogger(__name__)
 
 UNDO_PERIOD = timedelta(seconds=10)
 """How long a person can restore what they deleted."""
@@ -60,10 +64,16 @@ def is_restorable() -> Q:
 
 
 def purge_deleted() -> None:
-    """A restoration that began in time has ended by then."""
+    """A restoration that began in time has ended by then. The newest go first, so that
+    conversations whose deletion fails do not hold up the others."""
     expired = Conversation.objects.filter(deleted_at__lt=Now() - UNDO_PERIOD - 2 * UNDO_GRACE)
-    for conversation in expired[:MAX_PURGED_AT_ONCE]:
-        delete(conversation)
+    for conversation in expired.order_by("-deleted_at")[:MAX_PURGED_AT_ONCE]:
+        try:
+            delete(conversation)
+        except Exception as error:
+            if is_outage_error(error):
+                raise  # all others would fail as well
+            logger.exception("Conversation %s could not be deleted", conversation.pk)
 
 
 def register_tasks() -> None:

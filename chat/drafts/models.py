@@ -58,7 +58,11 @@ class Draft(models.Model):
     objects = DraftQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["user", "conversation"], name="draft_of_user")]
+        indexes = [
+            models.Index(fields=["user", "conversation"], name="draft_of_user"),
+            models.Index(fields=["updated_at"], name="draft_updated"),
+            models.Index(fields=["updated_at"], name="draft_cleared", condition=models.Q(text="")),
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -32,6 +32,8 @@ MAX_LISTED_TEXTS = 10
 DRAFT_LIFETIME = timedelta(days=90)
 CLEARED_LIFETIME = timedelta(hours=1)
 """Longer than any save is on its way."""
+MAX_PURGED_AT_ONCE = 1_000
+"""Rows that one part of a run of a worker reads."""
 
 
 class TooManyDrafts(Exception):
@@ -187,14 +189,35 @@ def _select_written(user: User) -> QuerySet[Draft]:
 
 def purge_drafts() -> None:
     """Delete old drafts, cleared ones, and those that processes of a version without this table
-    left behind when they deleted a conversation or an account."""
-    is_old = Q(updated_at__lt=Now() - DRAFT_LIFETIME)
-    is_cleared = Q(text="", updated_at__lt=Now() - CLEARED_LIFETIME)
+    left behind when they deleted a conversation or an account. Each part reads a bounded number of
+    rows; the next run follows in a minute."""
+    _delete_first(Draft.objects.filter(updated_at__lt=Now() - DRAFT_LIFETIME))
+    _delete_first(Draft.objects.filter(text="", updated_at__lt=Now() - CLEARED_LIFETIME))
+    _purge_orphans()
+
+
+def _delete_first(rows: QuerySet[Draft]) -> None:
+    ids = list(rows.order_by("updated_at").values_list("pk", flat=True)[:MAX_PURGED_AT_ONCE])
+    rows.filter(pk__in=ids).delete()  # a draft that was saved meanwhile stays
+
+
+_last_checked_id: UUID | None = None
+"""Of this process: where its last search for orphans ended."""
+
+
+def _purge_orphans() -> None:
+    """No index finds them, so each run searches the next rows, and begins again after the last."""
+    global _last_checked_id
+    rows = Draft.objects.order_by("pk")
+    if _last_checked_id is not None:
+        rows = rows.filter(pk__gt=_last_checked_id)
+    ids = list(rows.values_list("pk", flat=True)[:MAX_PURGED_AT_ONCE])
+    _last_checked_id = ids[-1] if len(ids) == MAX_PURGED_AT_ONCE else None
     has_conversation = Exists(Conversation.objects.filter(pk=OuterRef("conversation_id")))
     is_orphan = ~Exists(User.objects.filter(pk=OuterRef("user_id"))) | (
         Q(conversation__isnull=False) & ~has_conversation
     )
-    Draft.objects.filter(is_old | is_cleared | is_orphan).delete()
+    Draft.objects.filter(pk__in=ids).filter(is_orphan).delete()
 
 
 def register_tasks() -> None:
