@@ -38,15 +38,16 @@ from accounts.invitations.links import (
     use_invitation,
 )
 from accounts.login_attempts import LoginAttempt
+from accounts.login_stages import replace_verification_stage
 from accounts.models import User
 from accounts.password_check import check_password
 from accounts.rate_limits import RateLimit
+from accounts.sessions.new_device import KNOWN_ATTRIBUTE, report_new_device
 from streaming.doors.client_identity import parse_client_address
 
 SIGN_UP_LOCK_ID = 0x686F6C64  # any number that no other lock uses
 UNREQUESTED_MAIL_LIMIT = RateLimit("unasked-mails", 3, 10 * 60)
-"""Mails of one kind to one person, which strangers can cause. The newest one is still in the
-inbox."""
+"""Mails of one kind to one person, which strangers can cause."""
 AUTH_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -108,13 +109,14 @@ class AccountAdapter(DefaultAccountAdapter):
         if not check_password(user, password, renew=renew) or user is None:
             return None
         guess.give_back()
+        setattr(request, KNOWN_ATTRIBUTE, guess.device_id is not None)
         user.backend = AUTH_BACKEND
         return user
 
     def reauthenticate(self, user: User, password: str) -> bool:
         """An old hash is not renewed here, because that would end this session."""
-        credentials = {"email": user.email, "password": password}
-        return self._check_attempt(current.request, credentials, renew=False) == user
+        typed = {"email": user.email, "password": password}
+        return self._check_attempt(current.request, typed, renew=False) == user
 
     def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
         return describe_methods(super().get_reauthentication_methods(user))
@@ -128,6 +130,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response = super().post_login(request, user, **kwargs)
+        if not kwargs.get("signup"):
+            report_new_device(request, user)
         remember_device(request, response, user)
         return response
 
@@ -155,9 +159,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(network)
 
     def get_login_stages(self) -> list[str]:
-        ours = "accounts.login_stages.NewAccountVerificationStage"
-        theirs = "allauth.account.stages.EmailVerificationStage"
-        return [ours if stage == theirs else stage for stage in super().get_login_stages()]
+        return replace_verification_stage(super().get_login_stages())
 
     # Addresses
 
@@ -186,9 +188,8 @@ class AccountAdapter(DefaultAccountAdapter):
         if not super().confirm_email(request, email_address):
             return False
         others = [address for address in before if address != email_address.email]
-        self.notify_addresses(
-            "account/email/email_confirmed", others, {"added": email_address.email}
-        )
+        about = {"added": email_address.email}
+        self.notify_addresses("account/email/email_confirmed", others, about)
         return True
 
     # Mails
@@ -201,8 +202,8 @@ class AccountAdapter(DefaultAccountAdapter):
         email: str | None = None,
     ) -> None:
         """Send the mail to every address of the account, and to its previous primary address."""
-        before = [email] if email else []
-        self.notify_addresses(template_prefix, [*before, *list_user_emails(user)], context or {})
+        to = [*([email] if email else []), *list_user_emails(user)]
+        self.notify_addresses(template_prefix, to, context or {})
 
     def notify_addresses(
         self, template: str, addresses: list[str], context: dict[str, Any]
@@ -236,8 +237,8 @@ class AccountAdapter(DefaultAccountAdapter):
         self, request: HttpRequest, emailconfirmation: Any, signup: bool
     ) -> None:
         """Not too often to one address, which may be a stranger's. The page stays the same."""
-        email = emailconfirmation.email_address.email
-        if ADDRESS_CODES_LIMIT.counter_for(email).try_consume(allow_if_full=True):
+        counter = ADDRESS_CODES_LIMIT.counter_for(emailconfirmation.email_address.email)
+        if counter.try_consume(allow_if_full=True):
             super().send_confirmation_mail(request, emailconfirmation, signup)
 
     def get_reset_password_from_key_url(self, key: str) -> str:

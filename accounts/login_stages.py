@@ -28,3 +28,9 @@ def must_confirm_email(user: User) -> bool:
         return False
     own = EmailAddress.objects.filter(user=user)
     return own.filter(primary=True).exists() and not own.filter(verified=True).exists()
+
+
+def replace_verification_stage(stages: list[str]) -> list[str]:
+    ours = f"{__name__}.{NewAccountVerificationStage.__name__}"
+    theirs = "allauth.account.stages.EmailVerificationStage"
+    return [ours if stage == theirs else stage for stage in stages]

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts import cache, server_lists
 from accounts.audit.events import purge_events
 from accounts.deletion import erasure
+from accounts.sessions.tracking import delete_records_of_ended_sessions
 from streaming.sources import register_periodic_task
 
 SESSIONS_PER_BATCH = 200
@@ -30,6 +31,7 @@ def delete_expired_sessions() -> None:
 
 def register_tasks() -> None:
     register_periodic_task(delete_expired_sessions)
+    register_periodic_task(delete_records_of_ended_sessions)
     register_periodic_task(cache.delete_expired_entries)
     register_periodic_task(server_lists.start_refresh)
     register_periodic_task(purge_events)

@@ -34,10 +34,20 @@ class SessionStore(db.SessionStore):
             self._keeps_key = False
 
     def cycle_key(self) -> None:
+        """Like Django's, but the record of the device gets the new key before the old one is
+        deleted, which would delete the record."""
+        from allauth.usersessions.models import UserSession  # models are not loaded at the import
+
         if self._keeps_key:
             self.modified = True
-        else:
-            super().cycle_key()
+            return
+        store: Any = self
+        data, old_key = store._session, self.session_key
+        self.create()
+        store._session_cache = data
+        if old_key:
+            UserSession.objects.filter(session_key=old_key).update(session_key=self.session_key)
+            self.delete(old_key)
 
     def _validate_session_key(self, key: Any) -> bool:
         return is_session_key(key)

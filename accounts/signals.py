@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -40,6 +41,7 @@ def on_user_deletion(instance: User, **kwargs: Any) -> None:
 @receiver(post_delete, sender=Session)
 def on_session_deleted(instance: Session, **kwargs: Any) -> None:
     """The user signed out, here or on another device."""
+    UserSession.objects.filter(session_key=instance.session_key).delete()
     if user_id := instance.get_decoded().get(SESSION_KEY):
         notify_session_change(int(user_id))
 

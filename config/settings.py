@@ -159,7 +159,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
-    "allauth.usersessions",
+    "accounts.sessions.apps.TrackedSessionsConfig",  # allauth.usersessions
     "channels",
     "accounts.admin_app.AuditedAdminConfig",  # django.contrib.admin
     "django.contrib.auth",
@@ -183,6 +183,7 @@ MIDDLEWARE = [
     "accounts.authentication.AuthenticationMiddleware",
     "accounts.form_limits.FormLimitMiddleware",  # before any form of an account causes a write
     "accounts.page_account.SameAccountMiddleware",
+    "accounts.sessions.tracking.track_sessions",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",

@@ -60,6 +60,8 @@ ROUTES: dict[str, Route] = {
     "stop": Route("signed in", "stream", "POST", owner_status=302),
     # Settings
     "account": Route("signed in"),
+    "sessions": Route("signed in"),
+    "session-end": Route("signed in", method="POST", form={"session": "0"}, owner_status=302),
     "data": Route("signed in"),
     "activity": Route("signed in"),
     "account-deletion": Route("signed in", owner_status=302),  # asks for the password

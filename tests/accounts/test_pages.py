@@ -23,6 +23,7 @@ PRIVATE_PATHS = [
     "/accounts/password/change/",
     "/accounts/reauthenticate/",
     "/settings/account/",
+    "/settings/sessions/",
     "/settings/keys/",
     "/settings/replies/",
 ]
