@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -77,9 +78,10 @@ class SealedSecret:
 def parse_master_keys(entries: Iterable[str], *, samples: Iterable[str] = ()) -> dict[str, bytes]:
     """Return the master keys by id, in the given order, from entries like `2026:<base64>`.
 
-    Raises MasterKeyError if there is none, or if one is malformed, doubled, in `samples`, or
-    visibly not random.
+    Raises MasterKeyError if there is none, or if one is malformed, doubled, visibly not random, or
+    one of the `samples`, whatever its id.
     """
+    sample_keys = {_decode_text(sample.partition(":")[2]) for sample in samples}
     keys: dict[str, bytes] = {}
     for entry in filter(None, map(str.strip, entries)):
         id, colon, text = entry.partition(":")
@@ -90,7 +92,7 @@ def parse_master_keys(entries: Iterable[str], *, samples: Iterable[str] = ()) ->
         if id in keys:
             raise MasterKeyError(f"The id {id!r} is there twice.")
         keys[id] = _decode_master_key(id, text)
-        if entry in samples or len(set(keys[id])) < MASTER_KEY_BYTES // 2:
+        if keys[id] in sample_keys or _is_visibly_not_random(keys[id]):
             raise MasterKeyError(
                 f"The key {id!r} is a sample. Set it to 32 random bytes, in base64."
             )
@@ -100,13 +102,30 @@ def parse_master_keys(entries: Iterable[str], *, samples: Iterable[str] = ()) ->
 
 
 def _decode_master_key(id: str, text: str) -> bytes:
-    try:
-        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
+    key = _decode_text(text)
     if len(key) != MASTER_KEY_BYTES:
         raise MasterKeyError(f"The key {id!r} must be 32 random bytes, in base64.")
     return key
+
+
+def _decode_text(text: str) -> bytes:
+    """Empty if the text is no base64."""
+    try:
+        return base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _is_visibly_not_random(key: bytes) -> bool:
+    """Few different bytes, or a series such as 0, 1, 2."""
+    steps = {(after - before) % 256 for before, after in pairwise(key)}
+    return len(set(key)) < MASTER_KEY_BYTES // 2 or len(steps) == 1
+
+
+def has_same_key(keys: dict[str, bytes], secret: str) -> bool:
+    """Return whether a secret is one of the master keys, as text or in base64."""
+    values = {secret.encode(), _decode_text(secret.partition(":")[2]), _decode_text(secret)}
+    return any(key in values for key in keys.values())
 
 
 @sensitive_variables("secret")

@@ -12,6 +12,10 @@ import environ
 
 HOST = re.compile(r"\*|\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
 """As Django compares it with the host of a request."""
+WHOLE_TOP_DOMAIN = re.compile(r"\.(?!localhost\b)[\w-]+\.?")
+"""All hosts of a top-level domain, such as `.org`."""
+ORIGIN_HOST = re.compile(r"([\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\])(:\d+)?")
+"""Without a wildcard, because sockets compare whole origins, and without a name of a user."""
 
 
 class Rule(NamedTuple):
@@ -25,15 +29,6 @@ class Rule(NamedTuple):
 
 MIN_SECRET_CHARS = 32
 MIN_DIFFERENT_CHARS = 10
-
-
-def is_guessable_secret(secret: str) -> bool:
-    """Return whether it is short, monotonous or a sample."""
-    return (
-        len(secret) < MIN_SECRET_CHARS
-        or len(set(secret)) < MIN_DIFFERENT_CHARS
-        or secret.startswith("django-insecure")
-    )
 
 
 def is_url(text: str, schemes: Collection[str]) -> bool:
@@ -73,7 +68,11 @@ def _is_email_url(text: str) -> bool:
 
 def _is_origin(text: str) -> bool:
     parts = urlsplit(text)
-    return is_url(text, {"http", "https"}) and text == f"{parts.scheme}://{parts.netloc}"
+    return (
+        is_url(text, {"http", "https"})
+        and text == f"{parts.scheme}://{parts.netloc}"
+        and ORIGIN_HOST.fullmatch(parts.netloc) is not None
+    )
 
 
 def _is_address(text: str) -> bool:
@@ -112,12 +111,17 @@ OPENID_ROWS = Rule(
     is_secret=True,
 )
 HOSTS = Rule(
-    lambda hosts: bool(hosts) and all(HOST.fullmatch(host) for host in hosts),
-    "one or more host names without scheme and port, such as chat.example.org",
+    lambda hosts: (
+        bool(hosts)
+        and all(HOST.fullmatch(host) and not WHOLE_TOP_DOMAIN.fullmatch(host) for host in hosts)
+    ),
+    "one or more host names without scheme and port, such as chat.example.org, and no whole "
+    "top-level domain such as .org",
 )
 ORIGINS = Rule(
     lambda origins: all(_is_origin(origin.rstrip("/")) for origin in origins),
-    "origins scheme://host or scheme://host:port, such as https://chat.example.org",
+    "origins scheme://host or scheme://host:port without a wildcard, such as "
+    "https://chat.example.org",
 )
 EMAIL_ADDRESS = Rule(_is_address, "an address such as Holdfast <holdfast@example.org>")
 ANYTHING = Rule(lambda value: True, "a text", is_secret=True)

@@ -19,7 +19,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.providers import hide_header_values
-from accounts.sealing import MasterKeyError, parse_master_keys
+from accounts.sealing import MasterKeyError, has_same_key, parse_master_keys
 from accounts.social.configuration import (
     build_sign_in_servers,
     hide_client_secrets,
@@ -28,6 +28,7 @@ from accounts.social.configuration import (
 from config import environment_rules as rules
 from config.environment import Environment
 from config.redis_connection import LongPollConnection
+from config.secret_rules import is_guessable_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -67,12 +68,12 @@ if not DEBUG:
         raise ImproperlyConfigured(
             f"SECRET_KEY is not set. Set it to a random text. {SECRETS_HINT}"
         )
-    if rules.is_guessable_secret(SECRET_KEY):
+    if is_guessable_secret(SECRET_KEY):
         raise ImproperlyConfigured(
-            "SECRET_KEY is a sample or can be guessed. Set it to at least 32 random "
+            "SECRET_KEY is a sample, a sentence or can be guessed. Set it to at least 32 random "
             f"characters. {SECRETS_HINT}"
         )
-    if any(map(rules.is_guessable_secret, SECRET_KEY_FALLBACKS)):
+    if any(map(is_guessable_secret, SECRET_KEY_FALLBACKS)):
         raise ImproperlyConfigured(
             "SECRET_KEY_FALLBACKS has a key that is a sample or can be guessed: anybody could sign "
             "with it. Remove it; people then have to sign in again."
@@ -89,6 +90,12 @@ except MasterKeyError as problem:
 """Master keys by id, newest first. The first one seals the users' provider keys and other secrets,
 and each one opens what it sealed. `manage.py rotate_keys` re-seals everything with the newest one
 and says when an old one can be removed. Required outside DEBUG."""
+
+if has_same_key(MASTER_KEYS, SECRET_KEY):
+    raise ImproperlyConfigured(
+        "SECRET_KEY and MASTER_KEYS contain the same key. Whoever learns one of two secrets must "
+        f"not have the other. {SECRETS_HINT}"
+    )
 
 
 # Addresses -----------------------------------------------------------------------------

@@ -3,7 +3,9 @@ names the variable and says what to do."""
 
 import base64
 import os
+import re
 import runpy
+import secrets
 import traceback
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
 
 from config.environment import OLD_NAMES
+from config.secret_rules import is_guessable_secret
 from tools.configuration import read_variables
 
 SETTINGS = Path(__file__).parents[2] / "config" / "settings.py"
@@ -67,6 +71,12 @@ def read_settings(monkeypatch: pytest.MonkeyPatch) -> Any:
         "secret" * 10,
         "short-but-random-Ld83",
         "django-insecure-0123456789-abcdefgh-xyz",
+        "The quick brown fox jumps over 13 lazy dogs",
+        "correct-horse-battery-staple-and-a-few-more",
+        "PleaseChangeThisSecretBeforeYouGoLive",
+        "0123456789" * 4,
+        "Ld83kfQ0xz" * 4,
+        "abcdefghijklmnopqrstuvwxyz0123456789",
     ],
 )
 def test_a_missing_or_sample_secret_key_is_refused(read_settings: Any, secret: str) -> None:
@@ -82,12 +92,28 @@ def test_a_missing_or_sample_secret_key_is_refused(read_settings: Any, secret: s
         "1:change-me",
         f"1:{base64.b64encode(bytes(32)).decode()}",
         "debug:aG9sZGZhc3QgZGVidWcga2V5LCBub3QgYSBzZWNyZXQ=",
+        "x:aG9sZGZhc3QgZGVidWcga2V5LCBub3QgYSBzZWNyZXQ=",
+        f"{MASTER_KEY},old:aG9sZGZhc3QgZGVidWcga2V5LCBub3QgYSBzZWNyZXQ=",
+        f"1:{base64.b64encode(bytes(range(32))).decode()}",
+        f"1:{base64.b64encode(bytes(range(64, 0, -2))).decode()}",
         f"{MASTER_KEY},{MASTER_KEY}",
     ],
 )
 def test_missing_or_sample_master_keys_are_refused(read_settings: Any, master_keys: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"MASTER_KEYS: .*python -c"):
         read_settings(MASTER_KEYS=master_keys)
+
+
+@pytest.mark.parametrize("secret", [MASTER_KEY, MASTER_KEY.removeprefix("1:")])
+def test_one_key_for_two_purposes_is_refused(read_settings: Any, secret: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^SECRET_KEY and MASTER_KEYS contain the same"):
+        read_settings(SECRET_KEY=secret)
+
+
+@pytest.mark.parametrize("make", [secrets.token_urlsafe, secrets.token_hex, get_random_secret_key])
+def test_random_secret_keys_are_accepted(read_settings: Any, make: Any) -> None:
+    assert not any(is_guessable_secret(make()) for _ in range(2_000))
+    read_settings(SECRET_KEY=make())
 
 
 def test_debugging_needs_no_secrets(read_settings: Any) -> None:
@@ -104,7 +130,20 @@ def test_a_wildcard_for_hosts_is_refused(read_settings: Any) -> None:
         read_settings(ALLOWED_HOSTS="chat.example.org,*")
 
 
-@pytest.mark.parametrize("origin", ["chat.example.org", "https://chat.example.org/path", "ftp://x"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "chat.example.org",
+        "https://chat.example.org/path",
+        "ftp://x",
+        "https://*",
+        "https://*.org",
+        "https://*.example.org",
+        "https://chat.*",
+        "https://someone@chat.example.org",
+        "null",
+    ],
+)
 def test_an_invalid_origin_is_refused(read_settings: Any, origin: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"TRUSTED_ORIGINS must be .*scheme://host"):
         read_settings(TRUSTED_ORIGINS=origin)
@@ -214,6 +253,9 @@ def test_a_number_below_its_minimum_is_refused(read_settings: Any, name: str, mi
         ("ALLOWED_HOSTS", ""),
         ("ALLOWED_HOSTS", "https://chat.example.org"),
         ("ALLOWED_HOSTS", "chat.example.org:8000"),
+        ("ALLOWED_HOSTS", ".org"),
+        ("ALLOWED_HOSTS", "chat.example.org,.museum."),
+        ("ALLOWED_HOSTS", "*.org"),
         ("TRUSTED_ORIGINS", "https://chat.example.org:port"),
         ("SIGNUP", "yes"),
         ("EMAIL_VERIFICATION", ""),
@@ -223,7 +265,9 @@ def test_a_number_below_its_minimum_is_refused(read_settings: Any, name: str, mi
     ],
 )
 def test_a_wrong_value_is_named_and_shown(read_settings: Any, name: str, value: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=rf"^{name} must be .*, not {value!r}\.$"):
+    with pytest.raises(
+        ImproperlyConfigured, match=rf"^{name} must be .*, not {re.escape(repr(value))}\.$"
+    ):
         read_settings(**{name: value})
 
 
@@ -265,6 +309,8 @@ def test_a_wrong_value_that_may_hold_a_secret_is_named_and_hidden(
     ("name", "value"),
     [
         ("ALLOWED_HOSTS", ".example.org, [::1],chat_1.example.org"),
+        ("ALLOWED_HOSTS", ".localhost,intranet"),
+        ("TRUSTED_ORIGINS", "https://chat.example.org:8443,http://[::1]:8000,http://intranet/"),
         ("DATABASE_URL", "sqlite:////var/lib/holdfast.sqlite3"),
         ("DATABASE_URL", "postgres:///holdfast"),
         ("DATABASE_URL", "postgres://someone:s3c%23ret@[::1]:5432/holdfast"),

@@ -329,7 +329,7 @@ def _times(folder: Path) -> Iterable[float]:
 def bare_environment(database_url: str) -> dict[str, str]:
     """Return a minimal environment for a command that serves no client."""
     here: dict[str, Any] = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    key = base64.b64encode(bytes(range(32))).decode()
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
     return (
         here
         | SETTINGS
