@@ -30,14 +30,15 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "base-uri 'none'",
         "frame-ancestors 'none'",
         "manifest-src 'self'",
+        # A text becomes HTML or a script only through static/js/trusted-html.js.
+        "require-trusted-types-for 'script'",
+        "trusted-types holdfast",
     )
 )
 UNUSED_FEATURES = (
     "accelerometer",
-    "ambient-light-sensor",
     "attribution-reporting",
     "autoplay",
-    "bluetooth",
     "browsing-topics",
     "camera",
     "captured-surface-control",

@@ -1,5 +1,7 @@
 // Requests to the server: posted forms, and fragments, with the headers that htmx sends.
 
+import { trustHtml } from "./trusted-html.js";
+
 const REQUEST_TIMEOUT_MS = 30_000;
 const FRAGMENT_HEADERS = { "HX-Request": "true" };
 
@@ -82,7 +84,7 @@ export function reportAccountMismatch(isAct = false) {
 }
 
 export function parseFragment({ html }) {
-  return document.createRange().createContextualFragment(html);
+  return document.createRange().createContextualFragment(trustHtml(html));
 }
 
 /**

@@ -14,7 +14,9 @@ import { startStallNotice, startStatusLine } from "./live/status.js";
 import { startConversationMenu, startToasts } from "./sidebar/conversation-menu.js";
 import { startDayHeadings } from "./sidebar/days.js";
 import { startOlderConversations, startSidebar } from "./sidebar/sidebar.js";
+import { secureHtmx } from "./trusted-html.js";
 
+secureHtmx();
 startStickToBottom();
 startComposer();
 startMessageActions();

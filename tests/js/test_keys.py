@@ -126,8 +126,11 @@ def test_keys_of_an_input_method_do_nothing_on_the_page(
     page.evaluate("""() => {
         const form = document.querySelector("main").appendChild(document.createElement("form"));
         form.className = "edit";
-        form.innerHTML = "<textarea></textarea><button type=button data-cancel-edit></button>";
-        form.querySelector("button").addEventListener("click", () => form.remove());
+        const button = document.createElement("button");
+        button.type = "button";
+        button.dataset.cancelEdit = "";
+        button.addEventListener("click", () => form.remove());
+        form.append(document.createElement("textarea"), button);
     }""")
     for key in ("Enter", "Escape", "ArrowUp", "ArrowDown", " "):
         press_key(page, key=key, **COMPOSED)

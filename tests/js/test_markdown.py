@@ -32,11 +32,14 @@ RENDER = """async ([sources, whole]) => {
 }"""
 
 # The server's HTML as a browser reads it, so that only what it means is compared.
-READ_HTML = """(htmls) => htmls.map((html) => {
-    const page = document.implementation.createHTMLDocument("");
-    page.body.innerHTML = html;
-    return page.body.innerHTML;
-})"""
+READ_HTML = """async (htmls) => {
+    const { trustHtml } = await import("/js/trusted-html.js");
+    return htmls.map((html) => {
+        const page = document.implementation.createHTMLDocument("");
+        page.body.innerHTML = trustHtml(html);
+        return page.body.innerHTML;
+    });
+}"""
 
 
 def render(page: Page, sources: list[str], *, whole: bool = True) -> list[str]:
@@ -187,8 +190,9 @@ def test_finished_blocks_never_change_again(page: Page) -> None:
 
 ADOPT = """async ([html, source]) => {
     const { MarkdownStream } = await import("/js/markdown/stream.js");
+    const { trustHtml } = await import("/js/trusted-html.js");
     const root = document.querySelector("main");
-    root.innerHTML = html;
+    root.innerHTML = trustHtml(html);
     const before = [...root.children];
     const stream = new MarkdownStream(root);
     stream.append(source);
@@ -280,6 +284,7 @@ def test_a_very_fast_text_is_split_between_characters(page: Page) -> None:
 
 INSPECT = """async ([sources, served, allowed, tags]) => {
     const { MarkdownStream } = await import("/js/markdown/stream.js");
+    const { trustHtml } = await import("/js/trusted-html.js");
     const bad = [];
     let hits = 0;
     window.__hit = () => { hits += 1; };
@@ -312,7 +317,7 @@ INSPECT = """async ([sources, served, allowed, tags]) => {
         stream.finish();
         check(live, source, "live");
         const history = place();
-        history.innerHTML = served[i];
+        history.innerHTML = trustHtml(served[i]);
         check(history, source, "server");
     }
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -1,6 +1,8 @@
 // Trees of elements, those of links among them, and the DOM that shows them. A patch touches only the
 // nodes that differ.
 
+import { trustHtml } from "../trusted-html.js";
+
 /** @typedef {{tag: string, attrs: Record<string, string>, kids: Tree[], raw?: string, mark?: string}} Branch */
 /** @typedef {Branch | string} Tree */
 
@@ -170,7 +172,8 @@ export function decodeEntities(text) {
 
 /** The browser's parser has the table of names. ENTITY passes only letters and digits to it. */
 function lookUpEntity(name) {
-  const text = new DOMParser().parseFromString(`x&${name};`, "text/html").body.textContent.slice(1);
+  const html = trustHtml(`x&${name};`);
+  const text = new DOMParser().parseFromString(html, "text/html").body.textContent.slice(1);
   return text.endsWith(";") && name !== "semi" ? undefined : text;
 }
 
