@@ -9,6 +9,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line
 
+    from config.core_dumps import disable_core_dumps
+
+    disable_core_dumps()  # workers run here
     execute_from_command_line(sys.argv)
 
 

@@ -10,9 +10,11 @@ import django
 from channels.routing import ProtocolTypeRouter
 
 from config import memory
+from config.core_dumps import disable_core_dumps
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 memory.release_freed_memory()
+disable_core_dumps()
 django.setup()  # loads the apps; the imports below need their models
 
 from django.conf import settings
