@@ -22,7 +22,7 @@ from config.body_limits import (
 from config.daphne_frames import PacedDaphneProtocol
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
 from config.health import HEALTH_PATH as HEALTH
-from config.logs import MAX_METHOD_CHARS, path_for_log
+from config.logs import NO_CLIENT, method_for_log, path_for_log
 from config.response_headers import HEADER_BLOCK, RAW_HEADERS, add_missing_headers
 from config.security import SECURITY_HEADERS
 from streaming.doors.client_identity import get_rate_limit_address
@@ -228,10 +228,9 @@ _original_log_action = AccessLogGenerator.__call__
 def _log_redacted_action(self: Any, protocol: str, action: str, details: dict[str, Any]) -> None:
     path = unquote(details["path"].partition("?")[0])
     if path != HEALTH:
-        method = details.get("method", "")[:MAX_METHOD_CHARS]
-        _original_log_action(
-            self, protocol, action, details | {"path": path_for_log(path), "method": method}
-        )
+        method = method_for_log(details.get("method", ""))
+        shown = {"path": path_for_log(path), "method": method, "client": NO_CLIENT}
+        _original_log_action(self, protocol, action, details | shown)
 
 
 def install_limits() -> None:

@@ -27,10 +27,6 @@ class Rule(NamedTuple):
     is_secret: bool = False
 
 
-MIN_SECRET_CHARS = 32
-MIN_DIFFERENT_CHARS = 10
-
-
 def is_url(text: str, schemes: Collection[str]) -> bool:
     """Return whether the text is a URL with one of the schemes and a host."""
     try:

@@ -669,9 +669,16 @@ LOGGING = {
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
     },
-    "filters": {"quiet": {"()": "config.logs.ClientErrorFilter"}},
+    "filters": {
+        "quiet": {"()": "config.logs.ClientErrorFilter"},
+        "discreet": {"()": "config.logs.ErrorTextFilter"},
+    },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["quiet"]},
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["quiet", "discreet"],
+        },
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {

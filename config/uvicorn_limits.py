@@ -24,7 +24,7 @@ from websockets.server import ServerProtocol
 
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES, MAX_HEADER_BYTES
 from config.health import HEALTH_PATH as HEALTH
-from config.logs import MAX_METHOD_CHARS, path_for_log
+from config.logs import NO_CLIENT, ErrorTextFilter, method_for_log, path_for_log
 from config.response_headers import HEADER_BLOCK, add_response_headers
 from config.security import SECURITY_HEADERS
 from config.uvicorn_frames import PacedUvicornProtocol
@@ -156,9 +156,12 @@ def install_limits() -> None:
     for name, module in [*sys.modules.items()]:
         if name.startswith("uvicorn.protocols.") and hasattr(module, "get_path_with_query_string"):
             module.get_path_with_query_string = _get_path_for_log  # type: ignore[attr-defined]
+        if name.startswith("uvicorn.protocols.") and hasattr(module, "get_client_addr"):
+            module.get_client_addr = _hide_client  # type: ignore[attr-defined]
         if name.startswith("uvicorn.protocols.") and hasattr(module, "service_unavailable"):
             module.service_unavailable = add_response_headers(module.service_unavailable)  # type: ignore[attr-defined]
     logging.getLogger("uvicorn.access").addFilter(_filter_access_record)
+    logging.getLogger("uvicorn.error").addFilter(ErrorTextFilter())
 
 
 async def _skip_proxy_headers(self: Any, scope: Any, receive: Any, send: Any) -> None:
@@ -173,6 +176,10 @@ def _set_ws_max_size(self: Any, size: int) -> None:
     vars(self)["ws_max_size"] = size
 
 
+def _hide_client(scope: Any) -> str:
+    return NO_CLIENT
+
+
 def _get_path_for_log(scope: Any) -> str:
     return path_for_log(scope["path"])
 
@@ -183,5 +190,5 @@ def _filter_access_record(record: logging.LogRecord) -> bool:
     if not isinstance(record.args, tuple) or len(record.args) != 5:
         return True
     client, method, path, *rest = record.args
-    record.args = (client, str(method)[:MAX_METHOD_CHARS], path, *rest)
+    record.args = (client, method_for_log(method), path, *rest)
     return path != HEALTH

@@ -3,14 +3,16 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.config.https_site import ENVIRONMENT, ProxiedBrowser, sign_up_administrator
+from tests.config.https_site import BROKEN_SITE, ENVIRONMENT, ProxiedBrowser, sign_up_administrator
 from tools.deployment.deployment import Deployment
 
 
 @pytest.fixture(scope="package", params=["daphne", "uvicorn"])
 def https_deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """One process behind a proxy that ends TLS, on each of the two servers."""
-    with Deployment("embedded", server=request.param, environment=ENVIRONMENT) as deployment:
+    """One process behind a proxy that ends TLS, on each of the two servers. It has some
+    addresses that fail."""
+    environment = ENVIRONMENT | BROKEN_SITE
+    with Deployment("embedded", server=request.param, environment=environment) as deployment:
         yield deployment
 
 

@@ -20,6 +20,10 @@ ENVIRONMENT = {
     "TRUSTED_ORIGINS": ORIGIN,
     "TRUSTED_PROXY_COUNT": "1",
 }
+BROKEN_SITE = {
+    "DJANGO_SETTINGS_MODULE": "tests.config.broken_site.settings",
+    "OPENAI_BASE_URL": "http://127.0.0.1:1/v1",  # nobody listens there
+}
 CLIENT_ADDRESS = "203.0.113.77"
 PASSWORD = "kelp-holds-fast-7"
 SETUP_CODE = re.compile(r"\b(?:[A-Z2-7]{5}-){3}[A-Z2-7]{5}\b")
