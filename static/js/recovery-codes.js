@@ -1,10 +1,8 @@
 // The buttons beside new recovery codes: copy, save as a file, print.
 
-import { copyText } from "./clipboard.js";
-
 document.addEventListener("click", async ({ target }) => {
   if (target.matches("[data-copies]")) {
-    await copyText(readCodes(target.dataset.copies));
+    await copyCodes(target.dataset.copies);
     target.textContent = target.dataset.done;
   } else if (target.matches("[data-saves]")) {
     saveFile(target.dataset.filename, readCodes(target.dataset.saves));
@@ -16,6 +14,13 @@ document.addEventListener("click", async ({ target }) => {
 function readCodes(id) {
   const codes = document.getElementById(id).querySelectorAll("code");
   return [...codes].map((code) => `${code.textContent}\n`).join("");
+}
+
+/** Without the clipboard API (plain http) the selected codes are copied, with their numbers. */
+async function copyCodes(id) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(readCodes(id));
+  getSelection().selectAllChildren(document.getElementById(id));
+  document.execCommand("copy");
 }
 
 function saveFile(name, text) {

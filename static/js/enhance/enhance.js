@@ -1,7 +1,6 @@
 // Adds to visible text: copy buttons, colours of code, and formulas. No word changes, and the page
 // reads the same without it.
 
-import { copyText } from "../clipboard.js";
 import { createElement, gettext } from "../elements.js";
 
 const MAX_FORMULAS_PER_WRITE = 40; // a text that arrives at once may have hundreds
@@ -98,6 +97,21 @@ function confirm(button) {
     label.data = before;
     confirming.delete(button);
   }, COPIED_MS);
+}
+
+/**
+ * Copy a text exactly, including its line ends. Without the clipboard API (plain http) a copy event
+ * does it.
+ */
+async function copyText(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const give = (event) => {
+    event.clipboardData.setData("text/plain", text);
+    event.preventDefault();
+  };
+  document.addEventListener("copy", give, { once: true });
+  document.execCommand("copy");
+  return document.removeEventListener("copy", give);
 }
 
 /** The Markdown of a message, or of its reasoning if there is no text: from its live reply, or from
