@@ -40,8 +40,6 @@ class ConnectionAdmin(ReauthenticationMixin, admin.ModelAdmin):
     change_list_template = "admin/accounts/connection/change_list.html"
     list_display = (
         "name",
-        "kind",
-        "address",
         "enabled",
         "for_everybody",
         "monthly_dollars",
