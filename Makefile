@@ -123,6 +123,7 @@ lint: .venv/dev .env ## Check style, spelling, types, imports, dependencies, nam
 	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive accounts chat config streaming tools manage.py
 	$(BIN)/deptry accounts chat config streaming
 	$(BIN)/deptry streaming --config streaming/pyproject.toml # the engine's wheel
 	$(BIN)/deptry benchmarks tests tools --ignore DEP002,DEP004 # development dependencies are fine here

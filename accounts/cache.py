@@ -99,7 +99,7 @@ class JSONDatabaseCache(BaseCache):
         table = connection.ops.quote_name(CacheEntry._meta.db_table)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"INSERT INTO {table} (key, value, expires_at) VALUES (%s, %s, %s) "  # noqa: S608
+                f"INSERT INTO {table} (key, value, expires_at) VALUES (%s, %s, %s) "  # noqa: S608 our name # nosec B608
                 "ON CONFLICT (key) DO NOTHING",
                 [entry.key, entry.value, entry.expires_at],
             )

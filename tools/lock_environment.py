@@ -1,17 +1,17 @@
-"""Write the lock files of the Python environments that servers under test have of their own: every
-platform, every hash, no download address."""
+"""Write the lock files of the Python environments that servers under test and the audit of packages
+have of their own: every platform, every hash, no download address."""
 
 import subprocess
 from pathlib import Path
 
 from tools.lock import UV_COMPILE, refuse_addresses
 
-FOLDER = Path("tests/servers")
+FOLDERS = (Path("tests/servers"), Path(".github/audit"))
 COMPILE = [*UV_COMPILE, "--custom-compile-command", "python -m tools.lock_environment"]
 
 
 def main() -> None:
-    for requirements in sorted(FOLDER.glob("*.in")):
+    for requirements in sorted(file for folder in FOLDERS for file in folder.glob("*.in")):
         lock = requirements.with_suffix(".lock")
         # A package that is only unpacked needs no others.
         more = ["--no-deps"] if requirements.stem.endswith("-source") else []

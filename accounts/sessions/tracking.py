@@ -28,7 +28,7 @@ from streaming.storable_text import replace_unstorable
 WRITE_INTERVAL_SECONDS = 10 * 60
 MAX_REMEMBERED_SESSIONS = 10_000
 MAX_DELETED_RECORDS = 500
-UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - a client over a Unix socket has none
+UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - a client over a Unix socket has none # nosec B104
 MAX_USER_AGENT_CHARS = 200
 
 

@@ -113,7 +113,7 @@ def _read_unexpired(
           LEFT JOIN {table.name} u ON u.{table.primary_key} = {owner}
          WHERE s.expire_date > CURRENT_TIMESTAMP
            AND s.session_key IN ({_placeholders(session_keys)})
-        """  # noqa: S608 our own names
+        """  # noqa: S608 our own names # nosec B608
     with connection.cursor() as cursor:
         cursor.execute(sql, [*chain.from_iterable(owners.items()), *session_keys])
         rows = cursor.fetchall()
@@ -130,7 +130,7 @@ def _read_users(ids: Collection[Any]) -> dict[Any, Any]:
     sql = f"""
         SELECT {table.columns} FROM {table.name} u
          WHERE u.{table.primary_key} IN ({_placeholders(ids)})
-        """  # noqa: S608 our own names
+        """  # noqa: S608 our own names # nosec B608
     with connection.cursor() as cursor:
         cursor.execute(sql, [*ids])
         return table.read_rows(cursor.fetchall())

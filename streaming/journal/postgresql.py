@@ -109,7 +109,7 @@ SELECT cursor.after, head.*, run.*
                   AND "index" >= cursor.after + start AND "index" < cursor.after + start + %s
                 ORDER BY "index") AS c) AS run ON true
  ORDER BY cursor.id, cursor.after, start
-"""  # noqa: S608 the names are our own
+"""  # noqa: S608 the names are our own # nosec B608
 
 
 def read(cursors: Collection[Cursor]) -> Iterator[tuple[Cursor, StreamHead, Iterable[Chunk]]]:

@@ -176,7 +176,7 @@ def scratch_folder(name: str, *, owner: int | None = None) -> Path:
     """Create a folder that is removed when this process ends; `owner` is the user id it belongs
     to."""
     # A user without rights can't enter a temporary folder inside another user's home.
-    parent = "/tmp" if owner is not None else None
+    parent = "/tmp" if owner is not None else None  # mkdtemp is private # nosec B108
     folder = Path(tempfile.mkdtemp(prefix=f"holdfast-{name}-", dir=parent))
     if owner is not None:
         os.chown(folder, owner, -1)
