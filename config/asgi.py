@@ -22,6 +22,7 @@ from django.conf import settings
 from accounts import setup
 from accounts.mails.queue import mail_queue
 from config.body_limits import limit_body
+from config.even_answers import even_out_answers
 from config.handler import ThreadHandler
 from config.health import add_health_check
 from config.request_queue import RequestQueueMiddleware
@@ -58,7 +59,7 @@ runtime = WebRuntime(worker=settings.EMBEDDED_WORKER)
 attach_to_reactor(runtime)
 setup.log_setup_code_in_thread()
 
-pages = RequestQueueMiddleware(ThreadHandler())
+pages = even_out_answers(RequestQueueMiddleware(ThreadHandler()))
 application = ProtocolTypeRouter(
     {
         "http": add_response_headers(limit_body(add_health_check(add_event_streams(pages)))),
