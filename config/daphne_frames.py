@@ -8,7 +8,14 @@ from typing import Any
 from daphne import ws_protocol
 from twisted.internet import reactor
 
-from config.frame_pace import MAX_WAITING_FRAMES, TURN_SECONDS, FrameCounter
+from config.frame_pace import (
+    CONTROL_FRAME_COST,
+    MAX_WAITING_FRAMES,
+    TURN_SECONDS,
+    FrameCounter,
+)
+
+FIRST_CONTROL_OPCODE = 8
 
 
 class PacedDaphneProtocol(ws_protocol.WebSocketProtocol):
@@ -25,10 +32,11 @@ class PacedDaphneProtocol(ws_protocol.WebSocketProtocol):
         return not self._is_held and bool(super().processData())
 
     def onFrameEnd(self) -> Any:
+        is_control = self.current_frame.opcode >= FIRST_CONTROL_OPCODE
         result = super().onFrameEnd()
-        delay = self._frame_counter.add(1)
+        delay = self._frame_counter.add(CONTROL_FRAME_COST if is_control else 1)
         if self._has_waiting_frames():
-            delay = max(delay, TURN_SECONDS / 10)
+            delay = max(delay, TURN_SECONDS)
         if delay > 0 and not self._is_held:
             self._is_held = True
             self.transport.pauseProducing()
@@ -47,7 +55,7 @@ class PacedDaphneProtocol(ws_protocol.WebSocketProtocol):
         if self.state == self.STATE_CLOSED:
             return
         if self._has_waiting_frames() and self.state == self.STATE_OPEN:
-            self._resume_later(TURN_SECONDS / 10)
+            self._resume_later(TURN_SECONDS)
             return
         self._is_held = False
         self.transport.resumeProducing()

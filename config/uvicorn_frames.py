@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from config.frame_pace import MAX_READ_BYTES, FrameCounter
+from config.frame_pace import CONTROL_FRAME_COST, MAX_READ_BYTES, FrameCounter
 
 
 class PacedUvicornProtocol(WebSocketsSansIOProtocol):
@@ -16,7 +16,7 @@ class PacedUvicornProtocol(WebSocketsSansIOProtocol):
 
     _unread = b""
     _is_held = False
-    _new_frames = 0
+    _new_cost = 0
 
     def connection_made(self, transport: Any) -> None:
         self._frame_counter = FrameCounter()
@@ -30,8 +30,8 @@ class PacedUvicornProtocol(WebSocketsSansIOProtocol):
         while self._unread and not self._is_held and not self.read_paused:
             piece, self._unread = self._unread[:MAX_READ_BYTES], self._unread[MAX_READ_BYTES:]
             super().data_received(piece)
-            delay = self._frame_counter.add(self._new_frames)
-            self._new_frames = 0
+            delay = self._frame_counter.add(self._new_cost)
+            self._new_cost = 0
             if delay > 0:
                 self._is_held = True
                 self.loop.call_later(delay, self._resume)
@@ -53,21 +53,21 @@ class PacedUvicornProtocol(WebSocketsSansIOProtocol):
         return message
 
     def handle_ping(self) -> None:
-        self._new_frames += 1
+        self._new_cost += CONTROL_FRAME_COST
         super().handle_ping()
 
     def handle_pong(self, event: Any) -> None:
-        self._new_frames += 1
+        self._new_cost += CONTROL_FRAME_COST
         super().handle_pong(event)
 
     def handle_cont(self, event: Any) -> None:
-        self._new_frames += 1
+        self._new_cost += 1
         super().handle_cont(event)
 
     def handle_text(self, event: Any) -> None:
-        self._new_frames += 1
+        self._new_cost += 1
         super().handle_text(event)
 
     def handle_bytes(self, event: Any) -> None:
-        self._new_frames += 1
+        self._new_cost += 1
         super().handle_bytes(event)
