@@ -466,7 +466,12 @@ def test_a_slow_server_signs_nobody_in(
     work: FakeOpenID, client: Client, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     is_over = threading.Event()
-    work.overrides[path] = lambda handler: is_over.wait(60) and close_connection(handler)
+
+    def answer_late(handler: Any) -> None:
+        is_over.wait(60)
+        close_connection(handler)
+
+    work.overrides[path] = answer_late
     monkeypatch.setattr(requests_session, "LIMITS", Limits(seconds=0.3))
     try:
         response = client.post(LOGIN)

@@ -92,7 +92,7 @@ def test_a_conversation_that_can_t_be_deleted_does_not_hold_up_others(
 ) -> None:
     past = Now() - timedelta(minutes=1)
     rows = [Conversation.objects.create(user=owner, deleted_at=past) for _ in range(4)]
-    delete = actions.delete
+    delete = conversations.delete
 
     def delete_or_fail(conversation: Conversation) -> None:
         if conversation.pk == rows[1].pk:

@@ -45,8 +45,8 @@ async def pipeline_requests(attackers: Attackers) -> None:
 
 
 async def smuggle_request(attackers: Attackers) -> None:
-    """Send requests that state their length in two ways. The second request must get no other answer
-    than one by itself, and no place in another person's connection."""
+    """Send requests that state their length in two ways. The second request must get no other
+    answer than one by itself, and no place in another person's connection."""
     inner = attackers.build_head("GET", "/admin/", attackers.account)
     for headers in (
         {"Transfer-Encoding": "chunked", "Content-Length": "6"},
