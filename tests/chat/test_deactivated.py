@@ -45,9 +45,10 @@ def test_running_and_queued_replies_and_titles_stop(owner: User, colleague: User
     ]
     theirs = start_reply(colleague).stream
     DEACTIVATE[way](owner)
-    ids = [stream.pk for stream in (*streams, *titles)]
+    ids = [stream.pk for stream in streams]
     states = Stream.objects.filter(pk__in=ids).values_list("state", flat=True)
-    assert [*states] == [State.STOPPED] * 5
+    assert [*states] == [State.STOPPED] * 3
+    assert all(Stream.objects.get(pk=title.pk).ended_at for title in titles)
     assert Stream.objects.get(pk=theirs.pk).state == State.QUEUED
     assert lifecycle.claim(lifecycle.register_worker("later"), 10) != []
     assert not Stream.objects.unfinished().filter(owner=owner).exists()

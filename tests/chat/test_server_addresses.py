@@ -72,7 +72,7 @@ def test_a_refused_parameter_is_stored_without_the_password(
     assert "proxy.example.org" in page
     assert PASSWORD not in page
     settings.OPENAI_BASE_URL = "http://another.example.org/v1"
-    assert model_catalog.get_model(owner, model.id).takes_temperature
+    assert unsupported_parameters.build_endpoint_id("openai") != row.endpoint
 
 
 def store_old_rows() -> None:
