@@ -117,9 +117,9 @@ def _decode_text(text: str) -> bytes:
 
 
 def _is_visibly_not_random(key: bytes) -> bool:
-    """Few different bytes, or a series such as 0, 1, 2."""
+    """Few different bytes, or a series such as 0, 1, 2 or the letters of the alphabet."""
     steps = {(after - before) % 256 for before, after in pairwise(key)}
-    return len(set(key)) < MASTER_KEY_BYTES // 2 or len(steps) == 1
+    return len(set(key)) < MASTER_KEY_BYTES // 2 or len(steps) < MASTER_KEY_BYTES // 4
 
 
 def has_same_key(keys: dict[str, bytes], secret: str) -> bool:

@@ -96,6 +96,8 @@ def test_a_missing_or_sample_secret_key_is_refused(read_settings: Any, secret: s
         f"{MASTER_KEY},old:aG9sZGZhc3QgZGVidWcga2V5LCBub3QgYSBzZWNyZXQ=",
         f"1:{base64.b64encode(bytes(range(32))).decode()}",
         f"1:{base64.b64encode(bytes(range(64, 0, -2))).decode()}",
+        f"1:{base64.b64encode(b'0123456789abcdef' * 2).decode()}",
+        f"1:{base64.b64encode(b'abcdefghijklmnopqrstuvwxyzABCDEF').decode()}",
         f"{MASTER_KEY},{MASTER_KEY}",
     ],
 )
