@@ -6,4 +6,7 @@ busy machine, because it has a low priority.
 
 from config.settings import *  # noqa: F403
 
-PASSWORD_HASHERS = ["tools.deployment.hashers.CheapHasher"]
+PASSWORD_HASHERS = [
+    "tools.deployment.hashers.CheapHasher",
+    "accounts.hashers.LimitedPBKDF2PasswordHasher",  # of databases of older versions
+]
