@@ -73,9 +73,11 @@ def find_invitation_by_token(token: str) -> Invitation | None:
 
 
 def find_opened_invitation(request: HttpRequest) -> Invitation | None:
-    """Return the invitation whose link this visitor has opened, usable or not."""
+    """Return the invitation whose link this visitor has opened, usable or not. A request that was
+    refused early has no session; its error page has a link to the sign-up page too."""
     if not hasattr(request, "_invitation"):
-        pk = request.session.get(SESSION_KEY)
+        session = getattr(request, "session", {})
+        pk = session.get(SESSION_KEY)
         found = Invitation.objects.filter(pk=pk).first() if isinstance(pk, int) else None
         request._invitation = found  # type: ignore[attr-defined]
     invitation: Invitation | None = request._invitation  # type: ignore[attr-defined]

@@ -31,7 +31,7 @@ class ContentGrantAdmin(ReauthenticationMixin, admin.ModelAdmin):
     form = ContentGrantForm
     list_display = ["reader", "person", "reason", "until", "granted_by"]
     list_select_related = ["reader", "person", "granted_by"]
-    autocomplete_fields = ["person"]
+    raw_id_fields = ["person"]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "reader":

@@ -265,3 +265,12 @@ def test_the_command_refuses_impossible_arguments(arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         run_invite(*arguments)
     assert not Invitation.objects.exists()
+
+
+def test_a_request_that_is_refused_before_its_session_is_read_gets_an_error_page(
+    client: Client, settings: Settings
+) -> None:
+    settings.SIGNUP = "invite"
+    client.raise_request_exception = False
+    User.objects.create_user("first@example.org")
+    assert client.get("/?a=%00").status_code == 400
