@@ -227,13 +227,14 @@ def test_other_people_can_make_no_invitations(owner: User) -> None:
 def test_the_trail_names_invitations_and_sign_ups_without_addresses(client: Client) -> None:
     invitation, path = create_invitation(email="ann@example.org")
     sign_up(path, "ann@example.org")
-    created, signed_up = AuditEvent.objects.order_by("id")
+    created, signed_up, signed_in = AuditEvent.objects.order_by("id")
     assert (created.kind, created.facts["invitation"]) == ("invitation.created", invitation.pk)
     assert (signed_up.kind, signed_up.facts) == (
         "account.signed_up",
         {"invitation": invitation.pk},
     )
     assert signed_up.account_id == User.objects.get(email="ann@example.org").pk
+    assert "ann@" not in f"{signed_in.kind} {signed_in.facts}"
 
 
 def run_invite(*arguments: str) -> str:
