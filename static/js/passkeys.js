@@ -1,6 +1,8 @@
 // Passkeys: a form's button asks the browser to create or use one, then the form carries the answer
 // to the server. The options are in the page or, where `data-options-url` is set, at that address.
 
+import { fetchFragment } from "./http.js";
+
 const STATES = { NotAllowedError: "failed", AbortError: "failed", InvalidStateError: "known" };
 
 for (const form of document.querySelectorAll("form[data-passkey]")) startForm(form);
@@ -35,9 +37,9 @@ async function onSubmit(form) {
 
 async function readOptions({ dataset }) {
   if (!dataset.optionsUrl) return JSON.parse(document.getElementById(dataset.options).textContent);
-  const response = await fetch(dataset.optionsUrl, { headers: { Accept: "application/json" } });
-  if (!response.ok) throw new Error(`The options were refused: ${response.status}`);
-  return response.json();
+  const response = await fetchFragment(dataset.optionsUrl);
+  if (!response?.ok) throw new Error(`The options were refused: ${response?.status}`);
+  return JSON.parse(response.html);
 }
 
 /** Show one of the sentences that the page has for the script. */
