@@ -15,7 +15,7 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
+from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthenticate
 
 AdminView = Callable[..., Any]
 
@@ -85,7 +85,7 @@ class ReauthenticationMixin:
     def _require_reauthentication(
         self, view_name: str, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        if request.user.is_authenticated and not has_recent_password(request):
+        if request.user.is_authenticated and not has_recent_confirmation(request):
             return redirect_to_reauthenticate(request, request.get_full_path())
         response: HttpResponse = getattr(super(), view_name)(request, *args, **kwargs)
         return response

@@ -48,7 +48,7 @@ from accounts.social.confirming_servers import has_confirming_server
 REAUTHENTICATE_FIRST = gettext_lazy("Nothing has changed yet. Confirm it’s you, then try again.")
 
 
-def has_recent_password(request: HttpRequest) -> bool:
+def has_recent_confirmation(request: HttpRequest) -> bool:
     """Return whether the person has just entered the password or, with the same weight, a passkey
     or a code, or the password of a linked account. allauth counts an account that has none of them
     as confirmed."""
@@ -153,7 +153,7 @@ class EmailView(views.EmailView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             ensure_primary_email(request.user)
-            if request.method == "POST" and not has_recent_password(request):
+            if request.method == "POST" and not has_recent_confirmation(request):
                 typed = urlencode({"email": request.POST.get("email", "")})
                 return redirect_to_reauthenticate(request, f"{reverse('account_email')}?{typed}")
         return super().dispatch(request, *args, **kwargs)

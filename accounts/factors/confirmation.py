@@ -18,7 +18,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
+from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthenticate
 from accounts.decorators import UserRequest
 from accounts.devices import remember_device
 
@@ -31,7 +31,7 @@ def recently_confirmed(view: View) -> View:
 
     @wraps(view)
     def wrapper(request: UserRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not has_recent_password(request):
+        if not has_recent_confirmation(request):
             return redirect_to_reauthenticate(request, request.get_full_path())
         return view(request, *args, **kwargs)
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
+from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthenticate
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.deletion.erasure import LastAdministrator, request_deletion
 from accounts.models import User, UserManager
@@ -44,7 +44,7 @@ class AccountDeletionForm(forms.Form):
 @never_cache
 def account_deletion_page(request: UserRequest) -> HttpResponse:
     """Deletes the account of a person who has just given the password and types the address."""
-    if not has_recent_password(request):
+    if not has_recent_confirmation(request):
         return redirect_to_reauthenticate(request, request.path)
     form = AccountDeletionForm(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
+from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthenticate
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.social.confirming_servers import list_confirming_servers
 from accounts.social.form_origins import build_button
@@ -44,7 +44,7 @@ def find_refusal(request: HttpRequest, process: str | None) -> HttpResponse | No
         return None
     if not request.user.is_authenticated:
         return redirect("account_login")
-    if process == AuthProcess.CONNECT and not has_recent_password(request):
+    if process == AuthProcess.CONNECT and not has_recent_confirmation(request):
         return redirect_to_reauthenticate(request, reverse("socialaccount_connections"))
     return None
 

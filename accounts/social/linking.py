@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from accounts.account_page.rows import AccountRow, register_row
-from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
+from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthenticate
 from accounts.audit.events import record_event
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.models import User
@@ -71,7 +71,7 @@ def list_unlinked_servers(user: User) -> list[SignInServer]:
 
 def unlink_account(request: UserRequest) -> HttpResponse:
     page = redirect("socialaccount_connections")
-    if not has_recent_password(request):
+    if not has_recent_confirmation(request):
         return redirect_to_reauthenticate(request, page.url)
     id = request.POST.get("linked", "")
     with transaction.atomic():

@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_guard import DateHierarchyMixin
-from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
+from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthenticate
 from accounts.models import User
 from chat.content_access.grants import may_read, record_look
 from chat.models import Conversation
@@ -73,7 +73,7 @@ class ConversationAdmin(DateHierarchyMixin, admin.ModelAdmin):
 
     def content_view(self, request: HttpRequest, id: UUID) -> HttpResponse:
         """A conversation that may not be read looks like one that does not exist."""
-        if not has_recent_password(request):
+        if not has_recent_confirmation(request):
             return redirect_to_reauthenticate(request, request.get_full_path())
         assert isinstance(request.user, User)
         conversation = Conversation.objects.select_related("user").filter(pk=id).first()
