@@ -24,6 +24,7 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -43,6 +44,7 @@ from accounts.invitations.views import open_invitation
 from accounts.mails.middleware import refuse_mail
 from accounts.mails.queue import mail_queue
 from accounts.models import User
+from accounts.sign_in_ways import LAST_WAY, can_sign_in_without
 from accounts.social.confirming_servers import has_confirming_server
 
 REAUTHENTICATE_FIRST = gettext_lazy("Nothing has changed yet. Confirm it’s you, then try again.")
@@ -198,9 +200,15 @@ class EmailView(views.EmailView):
 
     def _action_remove(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Notify the removed address as well, unless it was never confirmed."""
+        user = _require_user(request)
         address: EmailAddress | None = self._get_email_address(request)
-        before = list_user_emails(_require_user(request))
-        response = super()._action_remove(request, *args, **kwargs)
+        before = list_user_emails(user)
+        with transaction.atomic():
+            User.objects.select_for_update().get(pk=user.pk)
+            if address and address.verified and not can_sign_in_without(user, address):
+                messages.error(request, LAST_WAY)
+                return None
+            response = super()._action_remove(request, *args, **kwargs)
         if response and address and address.email in before:
             get_adapter().notify_addresses(
                 "account/email/email_deleted", [address.email], {"deleted_email": address.email}

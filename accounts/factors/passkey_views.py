@@ -9,7 +9,6 @@ from allauth.mfa.base.internal.flows import delete_dangling_recovery_codes
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal.auth import WebAuthn
 from allauth.mfa.webauthn.stages import PasskeySignupStage
-from allauth.socialaccount.models import SocialAccount
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -29,6 +28,7 @@ from accounts.factors.views import (
     show_new_codes,
 )
 from accounts.models import User
+from accounts.sign_in_ways import LAST_WAY, can_sign_in_without
 
 
 @signed_in(sign_in_and_return)
@@ -110,26 +110,19 @@ def remove_passkey(request: UserRequest, pk: int) -> HttpResponse:
         context = {
             "passkey": passkey,
             "is_last": not others.exclude(type=Authenticator.Type.RECOVERY_CODES).exists(),
-            "is_needed": _is_needed(user, passkey),
+            "is_needed": not can_sign_in_without(user, passkey),
         }
         return render(request, "mfa/passkeys/remove.html", context)
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
-        if _is_needed(user, passkey):
-            messages.error(request, _("Nothing is removed. Set a password first."))
+        if not can_sign_in_without(user, passkey):
+            messages.error(request, LAST_WAY)
             return redirect("mfa_index")
         passkey.delete()
         delete_dangling_recovery_codes(user)
     events.report_event(events.PASSKEY_REMOVED, user, request)
     messages.success(request, _("The passkey is removed."))
     return redirect("mfa_index")
-
-
-def _is_needed(user: User, passkey: Authenticator) -> bool:
-    """Return whether it is the account's only way to sign in."""
-    if user.has_usable_password() or SocialAccount.objects.filter(user=user).exists():
-        return False
-    return all(other.pk == passkey.pk for other in passkeys.list_passkeys(user))
 
 
 def _get_passkey_or_404(user: User, pk: int) -> Authenticator:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from allauth.account.adapter import get_adapter
-from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib import messages
@@ -22,6 +21,7 @@ from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthen
 from accounts.audit.events import record_event
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.models import User
+from accounts.sign_in_ways import LAST_WAY, can_sign_in_without
 from accounts.social.configuration import SignInServer, find_server
 from accounts.social.events import ACCOUNT_UNLINKED
 from accounts.social.form_origins import build_button
@@ -75,31 +75,19 @@ def unlink_account(request: UserRequest) -> HttpResponse:
         return redirect_to_reauthenticate(request, page.url)
     id = request.POST.get("linked", "")
     with transaction.atomic():
-        # Two requests at once must not remove the last two ways to sign in.
         user = User.objects.select_for_update().get(pk=request.user.pk)
         account = SocialAccount.objects.filter(
             user=user, pk=int(id) if id.isascii() and id.isdigit() and len(id) < 19 else None
         ).first()
         if account is None:
             return page
-        if not has_other_sign_in(user, account):
-            messages.error(
-                request,
-                _("You could not sign in any more. Set a password or add a passkey first."),
-            )
+        if not can_sign_in_without(user, account):
+            messages.error(request, LAST_WAY)
             return page
         account.delete()
         record_event(ACCOUNT_UNLINKED, user, request=request, server=account.provider)
     _notify_owner(request, account)
     return page
-
-
-def has_other_sign_in(user: User, account: SocialAccount) -> bool:
-    """A server that is not configured any more signs nobody in."""
-    usable = [server.id for server in settings.SIGN_IN_SERVERS]
-    others = SocialAccount.objects.filter(user=user, provider__in=usable).exclude(pk=account.pk)
-    passkeys = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
-    return user.has_usable_password() or others.exists() or passkeys.exists()
 
 
 def _notify_owner(request: UserRequest, account: SocialAccount) -> None:
