@@ -114,7 +114,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def reauthenticate(self, user: User, password: str) -> bool:
-        """An old hash is not renewed here, because that would end this session."""
+        """An old hash is renewed by the next sign-in, not here."""
         typed = {"email": user.email, "password": password}
         return self._check_attempt(current.request, typed, renew=False) == user
 

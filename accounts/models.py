@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from accounts.deletion.models import AccountDeletion as AccountDeletion
 from accounts.invitations.models import Invitation as Invitation
 from accounts.invitations.models import InvitationUse as InvitationUse
 from accounts.ledger.models import LedgerEntry as LedgerEntry
+from accounts.secret_keys import is_any_of
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 from streaming.providers.types import ModelInfo
 
@@ -89,8 +91,19 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text=_("Days without change. Empty: they are kept."),
     )
 
+    renewed_session_hashes = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text=_("The hashes of sessions before and after the password’s hash was renewed."),
+    )
+
     objects: ClassVar[UserManager] = UserManager()
 
+    SESSION_HASH_FIELDS: ClassVar[tuple[str, ...]] = ("renewed_session_hashes",)
+    """Besides the password, for the engine, which reads few fields."""
     EMAIL_FIELD = "email"
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -116,6 +129,22 @@ class User(AbstractBaseUser, PermissionsMixin):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.email = UserManager.normalize_email(self.email)
         super().save(*args, **kwargs)
+
+    def renew_hash(self, encoded: str) -> None:
+        """Take another hash of the same password, which is not saved. Sessions from before live
+        on."""
+        before = self.get_session_auth_hash()
+        self.password = encoded
+        self.renewed_session_hashes = f"{before}:{self.get_session_auth_hash()}"
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """A new password makes the hashes of an earlier renewal void, also if a process sets it
+        that does not know of them."""
+        older = list(super().get_session_auth_fallback_hash())
+        yield from older
+        before, _, after = self.renewed_session_hashes.partition(":")
+        if before and is_any_of(after, [self.get_session_auth_hash(), *older]):
+            yield before
 
     def get_short_name(self) -> str:
         """The name that pages show."""

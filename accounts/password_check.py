@@ -14,7 +14,6 @@ from django.contrib.auth.hashers import get_hashers, make_password, verify_passw
 from django.db.models import Q
 
 from accounts.models import User
-from accounts.signals import notify_session_change
 
 OLD_HASHES_CHECK_SECONDS = 60.0
 """How long the answer of `has_old_hashes` is kept. The query reads all accounts when there is no
@@ -27,7 +26,7 @@ _has_old_hashes = False
 
 def check_password(user: User | None, password: str, *, renew: bool) -> bool:
     """Return whether it is the account's password. With `renew`, replace a hash of an older kind
-    by a new one, which signs out the other browsers of the account."""
+    by a new one. All browsers stay signed in; to the others' next sign-ins they are unknown."""
     must_do_old_work = has_old_hashes()  # before the cost depends on the account
     algorithm = ""
     if user is not None and user.has_usable_password():
@@ -62,10 +61,7 @@ def has_old_hashes() -> bool:
 
 def _renew_hash(user: User, password: str) -> bool:
     """Return False if the password was changed meanwhile: the new hash would undo the change."""
-    encoded = make_password(password)
     unchanged = User.objects.filter(pk=user.pk, password=user.password)
-    if not unchanged.update(password=encoded):
-        return False
-    user.password = encoded
-    notify_session_change(user.pk)
-    return True
+    user.renew_hash(make_password(password))
+    values = {name: getattr(user, name) for name in ("password", *User.SESSION_HASH_FIELDS)}
+    return bool(unchanged.update(**values))

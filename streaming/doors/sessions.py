@@ -86,7 +86,8 @@ def _describe_users(model: Any, revision_field: str) -> UserTable:
     """Called once, because quoting these names took 5 % of the CPU of a reconnecting client."""
     quote = connection.ops.quote_name
     meta = model._meta
-    fields = frozenset({meta.pk.attname, "password", "is_active", revision_field} - {""})
+    extra = getattr(model, "SESSION_HASH_FIELDS", ())  # that the hashes of sessions depend on
+    fields = frozenset({meta.pk.attname, "password", "is_active", revision_field, *extra} - {""})
     columns = (field.column for field in meta.concrete_fields if field.attname in fields)
     return UserTable(
         model=model,

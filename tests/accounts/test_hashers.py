@@ -21,6 +21,8 @@ from accounts import hashers, password_check
 from accounts.login_attempts import LoginAttempt
 from accounts.models import User
 from config import settings as product
+from streaming.doors import sessions
+from tests.factories import create_signed_in_client
 
 LOGIN = "/accounts/login/"
 PASSWORD = "kelp-holds-fast-7"
@@ -106,6 +108,28 @@ def test_an_old_hash_is_renewed_by_a_sign_in(db: None, cheap_hashers: None) -> N
     assert read_old_hash().startswith("argon2$")
     assert client.get("/settings/account/").status_code == 200
     assert "_auth_user_id" in sign_in(ADDRESSES["an old hash"], PASSWORD).session
+
+
+def test_a_renewed_hash_signs_no_browser_out_and_a_new_password_does(
+    db: None, cheap_hashers: None
+) -> None:
+    create_accounts()
+    user = User.objects.get(email=ADDRESSES["an old hash"])
+    used, idle = create_signed_in_client(user), create_signed_in_client(user)
+    key = str(used.session.session_key)
+    anew = sign_in(user.email, PASSWORD)
+    assert read_old_hash().startswith("argon2$")
+    assert key in sessions._load_session_users([key])
+    assert used.get("/settings/account/").status_code == 200
+    assert used.session.session_key == key
+    assert key in sessions._load_session_users([key])
+    keys = [str(client.session.session_key) for client in (used, idle, anew)]
+    assert sessions._load_session_users(keys).keys() == {*keys}
+    # A process of an earlier version does not know of the renewal.
+    user.set_password("stipe-and-frond-8")
+    user.save(update_fields=["password"])
+    assert not sessions._load_session_users(keys)
+    assert all(c.get("/settings/account/").status_code == 302 for c in (used, idle, anew))
 
 
 def test_confirming_the_password_renews_no_hash_and_keeps_the_session(
