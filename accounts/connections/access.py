@@ -6,7 +6,8 @@ database for each use, so a change counts at once in every process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.api_keys import keys
+from accounts.api_keys.statuses import KeyStatus
 from accounts.connections.addresses import check_dialled_addresses
 from accounts.connections.kinds import ConnectionKind
 from accounts.connections.models import Connection
@@ -34,23 +36,35 @@ OPTIONS_BY_SCHEME = {
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccess:
-    """A key for a call, the address that it may be sent to, and the connection that it is of."""
+    """A key for a call, the address that it may be sent to, and the connection that it is of.
+    `key_status` is the result of the key's last check."""
 
     key: Secret
     base_url: str
     connection: Connection | None = None
+    key_status: str = KeyStatus.UNCHECKED
+    opened_at: datetime = field(default_factory=timezone.now)
 
 
 def load_connections(user: User) -> dict[str, Connection]:
     """The connection that this person can use of each provider, without the person's own keys being
     considered. If there are several of a provider, the oldest one counts."""
+    return load_connections_and_lost(user)[0]
+
+
+def load_connections_and_lost(user: User) -> tuple[dict[str, Connection], set[str]]:
+    """The same, and the other providers of which there are only connections whose master key is
+    gone."""
     found: dict[str, Connection] = {}
+    lost = set()
     for connection in list_connections_for(user):
         if connection.can_be_opened:
             found.setdefault(connection.provider, connection)
+        else:
+            lost.add(connection.provider)
     for connection in found.values():
         register_in_catalog(connection)
-    return found
+    return found, lost - found.keys()
 
 
 def list_connections_for(user: User) -> QuerySet[Connection]:
@@ -78,17 +92,21 @@ def open_access(user: User, provider: str) -> ProviderAccess | None:
     has no access to a provider that needs a key. Raises SealBroken."""
     if not catalog.PROVIDERS[provider].needs_key:
         return ProviderAccess(Secret(""), get_base_url(provider))
-    connection = find_paying_connection(user, provider)
+    own_status = keys.key_status_by_provider(user)
+    connection = None if provider in own_status else load_connections(user).get(provider)
     if connection is None:
         secret = keys.decrypt_for_call(user, provider)
-        return None if secret is None else ProviderAccess(Secret(secret), get_base_url(provider))
+        if secret is None:
+            return None
+        status = own_status.get(provider, KeyStatus.UNCHECKED)
+        return ProviderAccess(Secret(secret), get_base_url(provider), key_status=status)
     # The address is that of the row whose key is opened: no key goes to an earlier address.
     try:
         key = open_key(connection)
     except SealBroken:
         raise SharedSealBroken from None
     Connection.objects.filter(pk=connection.pk).update(last_used_at=timezone.now())
-    return ProviderAccess(key, get_address(connection), connection)
+    return ProviderAccess(key, get_address(connection), connection, connection.check_result)
 
 
 def get_address(connection: Connection) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from accounts.api_keys import keys
 from accounts.connections import access as connections
 from accounts.connections.access import ProviderAccess
+from accounts.connections.key_answers import needs_storing, store_key_answer
 from accounts.connections.limits import is_limit_reached
 from accounts.ledger.models import OWN_KEY
 from accounts.models import User
@@ -84,6 +85,7 @@ def build_source(stream: Stream, model: catalog.Model, request: Request) -> Repl
         request,
         access.key,
         _build_unsupported_parameter_callback(model),
+        _build_key_answer_callback(stream.owner, model.provider, access),
     )
 
 
@@ -92,6 +94,16 @@ def _build_unsupported_parameter_callback(
 ) -> Callable[[str], Awaitable[None]]:
     async def store(parameter: str) -> None:
         await run_in_db_until_answered(model_catalog.store_unsupported_parameter, model, parameter)
+
+    return store
+
+
+def _build_key_answer_callback(
+    user: User, provider: str, access: ProviderAccess
+) -> Callable[[bool], Awaitable[None]]:
+    async def store(is_accepted: bool) -> None:
+        if needs_storing(access, is_accepted=is_accepted):
+            await run_in_db_until_answered(store_key_answer, user, provider, access, is_accepted)
 
     return store
 

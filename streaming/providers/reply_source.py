@@ -17,7 +17,7 @@ from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent
 from streaming.providers import optional_parts, reattach, refusals, retries
 from streaming.providers.adapter import Adapter, BackgroundAdapter, ReplyEvent
 from streaming.providers.continuation import strip_overlap
-from streaming.providers.errors import ContentRefused, ProviderError
+from streaming.providers.errors import ContentRefused, InvalidKey, ProviderError
 from streaming.providers.missing_answer import build_empty_reply_error, build_missing_answer_error
 from streaming.providers.reasoning_mark import REASONING_MARK, split_marked_reasoning
 from streaming.providers.redaction import Secret
@@ -32,11 +32,16 @@ async def ignore_unsupported_parameter(parameter: str) -> None:
     """For callers that store no unsupported parameters."""
 
 
+async def ignore_key_answer(is_accepted: bool) -> None:
+    """For callers that store nothing about keys."""
+
+
 class ReplySource:
     """One reply of one provider.
 
     `on_unsupported_parameter` is called with the name of each part of the request that the provider
-    does not support, once it has answered without it.
+    does not support, once it has answered without it. `on_key_answer` is called when the provider
+    has rejected the key, or has written a reply.
     """
 
     def __init__(
@@ -45,11 +50,13 @@ class ReplySource:
         request: Request,
         key: Secret,
         on_unsupported_parameter: Callable[[str], Awaitable[None]] = ignore_unsupported_parameter,
+        on_key_answer: Callable[[bool], Awaitable[None]] = ignore_key_answer,
     ) -> None:
         self.adapter = adapter
         self.request = request
         self.key = key
         self.on_unsupported_parameter = on_unsupported_parameter
+        self.on_key_answer = on_key_answer
         self._so_far = StreamText()
         self._checkpoint = ""
         self._seam_due = False
@@ -79,6 +86,7 @@ class ReplySource:
                         if self._refused_parts:
                             await self._store_refused_parts()
                         if isinstance(event, Finish):
+                            await self.on_key_answer(True)
                             self._require_answer(event)
                             yield event
                             return
@@ -96,6 +104,8 @@ class ReplySource:
                         yield event
             except ProviderError as error:
                 failure = error
+            if isinstance(failure, InvalidKey):
+                await self.on_key_answer(False)
             async for step in self._recover(failure, was_attached=asked.upstream is not None):
                 yield step
 

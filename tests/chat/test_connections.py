@@ -19,7 +19,7 @@ from pytest_django import Settings
 from accounts.api_keys import keys
 from accounts.connections.models import Connection
 from accounts.ledger.counting import Consumption, add_consumption
-from accounts.models import LedgerEntry, User
+from accounts.models import KeyStatus, LedgerEntry, User
 from chat import conversations, model_catalog, replies
 from chat.models import ModelOverride
 from chat.presentation.reply_error import build_reply_error
@@ -315,3 +315,51 @@ def test_deleting_chats_gives_nothing_back(owner: User) -> None:
     conversations.delete(reply.conversation)
     assert LedgerEntry.objects.get().connection_id == connection.pk
     assert "You have used 1,100 of your 1,000 tokens" in expect_rejection(owner)
+
+
+# Answers about keys
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_rejected_key_is_shown_as_rejected_until_a_reply_is_accepted(
+    owner: User, fake: Fake, settings: Settings, is_shared: bool
+) -> None:
+    settings.OPENAI_BASE_URL = fake.openai
+    if is_shared:
+        row: Any = create_connection(models=("gpt-4.1",))
+    else:
+        row = keys.save(owner, "openai", "sk-own-0123456789-ab12")
+
+    def send(behaviour: Behaviour) -> str:
+        fake.script(behaviour)
+        stream, source = prepare(start_reply(owner, model="gpt-4.1"))
+        try:
+            ending = Ending.from_finish(read_events(source)[-1])
+        except SourceError as error:
+            ending = Ending.from_error(error)
+        assert lifecycle.end(stream.pk, stream.epoch, ending)
+        row.refresh_from_db()
+        return str(row.check_result)
+
+    assert send(Behaviour.of("Low.")) == ""
+    assert row.last_checked_at is None
+    assert send(Behaviour(error=ErrorAnswer(401))) == KeyStatus.INVALID
+    assert row.last_checked_at is not None
+    assert send(Behaviour(error=ErrorAnswer(404))) == KeyStatus.INVALID
+    assert send(Behaviour.of("Low.")) == KeyStatus.VALID
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_late_rejection_says_nothing_about_a_newer_key(
+    owner: User, fake: Fake, settings: Settings
+) -> None:
+    settings.OPENAI_BASE_URL = fake.openai
+    keys.save(owner, "openai", "sk-own-0123456789-ab12")
+    fake.script(Behaviour(error=ErrorAnswer(401)))
+    _, source = prepare(start_reply(owner, model="gpt-4.1"))
+    newer = keys.save(owner, "openai", "sk-own-0123456789-cd34")
+    with pytest.raises(SourceError):
+        read_events(source)
+    newer.refresh_from_db()
+    assert newer.check_result == ""
