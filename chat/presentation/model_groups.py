@@ -15,8 +15,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts.api_keys import keys
-from accounts.connections.access import load_connections
+from accounts.connections.access import load_connections_and_lost
 from accounts.models import KeyStatus, ListStatus, User
+from accounts.sealing import SharedSealBroken
 from accounts.server_lists import ListState, load_list_states
 from chat import model_catalog
 from chat.models import Conversation
@@ -90,7 +91,7 @@ def build_groups(user: User, models: Mapping[ModelKey, Model]) -> tuple[ModelGro
     """The user's models in the order of `models`, but the demo is last once another provider
     works."""
     own_status = keys.key_status_by_provider(user)
-    connections = load_connections(user)
+    connections, lost_connections = load_connections_and_lost(user)
     shared_status = {id: c.check_result for id, c in connections.items() if id not in own_status}
     key_status = own_status | shared_status
     lost = keys.providers_with_lost_key(user)
@@ -104,6 +105,8 @@ def build_groups(user: User, models: Mapping[ModelKey, Model]) -> tuple[ModelGro
         note = _describe_list(provider, offered, key_status, list_states)
         if provider.id in lost and not is_usable:
             note = str(LOST_KEY_NOTE)
+        elif provider.id in lost_connections and not is_usable:
+            note = gettext(SharedSealBroken.user_message)
         is_shared = provider.id in shared_status
         groups.append(ModelGroup(provider, is_usable, offered, is_key_invalid, note, is_shared))
     has_real_group = bool(select_real_groups(groups))

@@ -14,7 +14,7 @@ from accounts.connections.key_answers import needs_storing, store_key_answer
 from accounts.connections.limits import is_limit_reached
 from accounts.ledger.models import OWN_KEY
 from accounts.models import User
-from accounts.sealing import SealBroken
+from accounts.sealing import SealBroken, SharedSealBroken
 from chat import model_catalog
 from chat.models import Message
 from chat.replies.consumption import save_call
@@ -63,7 +63,8 @@ def open_access(stream: Stream, model: catalog.Model) -> ProviderAccess:
     except SealBroken as problem:
         raise InvalidKey(str(problem)) from None
     if access is None:
-        raise InvalidKey(MISSING_KEY.format(provider=name))
+        sentence = _choose_missing_key_sentence(stream.owner, model.provider)
+        raise InvalidKey(sentence.format(provider=name))
     if access.connection and is_limit_reached(stream.owner, access.connection):
         raise LimitReached(provider=name)
     return access
@@ -110,6 +111,12 @@ def _build_key_answer_callback(
 
 def describe_missing_key(user: User, provider: str) -> str:
     """Why this person can't use the provider."""
-    is_lost = provider in keys.providers_with_lost_key(user)
-    sentence = LOST_KEY if is_lost else MISSING_KEY
-    return gettext(sentence).format(provider=catalog.PROVIDERS[provider].name)
+    sentence = gettext(_choose_missing_key_sentence(user, provider))
+    return sentence.format(provider=catalog.PROVIDERS[provider].name)
+
+
+def _choose_missing_key_sentence(user: User, provider: str) -> str:
+    if provider in keys.providers_with_lost_key(user):
+        return LOST_KEY
+    _usable, lost = connections.load_connections_and_lost(user)
+    return SharedSealBroken.user_message if provider in lost else MISSING_KEY

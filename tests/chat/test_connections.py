@@ -125,6 +125,24 @@ def test_a_key_whose_master_key_is_gone_is_asked_for_again_in_the_composer(
     start_reply(owner, model="gpt-4.1")
 
 
+def test_a_lost_key_of_the_installation_sends_people_to_their_administrator(
+    as_owner: Client, owner: User, settings: Settings
+) -> None:
+    create_connection()
+    reply = start_reply(owner, model="gpt-4.1")
+    settings.MASTER_KEYS = {"newer": os.urandom(32)}
+    expected = (
+        "The API key of this installation can’t be decrypted any more. Ask your administrator to "
+        "enter it again."
+    )
+    html = read_html(as_owner.get(f"/c/{reply.conversation.pk}/"))
+    assert f'data-note="{expected}"' in html
+    assert f'id="hint">{expected}' in html
+    assert expect_rejection(owner) == expected
+    with pytest.raises(SourceError, match="of this installation can’t be decrypted"):
+        prepare(reply)
+
+
 # Calls
 
 
