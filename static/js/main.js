@@ -12,7 +12,6 @@ import { loadModule, refreshRunningReplies } from "./late-modules.js";
 import { connection } from "./live/socket.js";
 import { startStallNotice, startStatusLine } from "./live/status.js";
 import { startConversationMenu, startToasts } from "./sidebar/conversation-menu.js";
-import { startDayHeadings } from "./sidebar/days.js";
 import { startOlderConversations, startSidebar } from "./sidebar/sidebar.js";
 import { secureHtmx } from "./trusted-html.js";
 
@@ -28,7 +27,6 @@ startKeyboard();
 startStallNotice();
 startStatusLine();
 startSidebar();
-startDayHeadings();
 startCopyButtons();
 enhanceHistory(document);
 document.addEventListener("earlier-loaded", ({ detail }) => enhanceHistory(detail));
@@ -40,3 +38,5 @@ loadModule(() => import("./live/live-reply.js"), refreshRunningReplies).then(({ 
 );
 // Few pages need it, so none waits for it; but it must be here before anything fails.
 loadModule(() => import("./live/fallback.js")).then(({ startFallback }) => startFallback());
+// The server has written the headings; the reader's clock seldom changes them.
+loadModule(() => import("./sidebar/days.js")).then(({ startDayHeadings }) => startDayHeadings());
