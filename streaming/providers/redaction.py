@@ -7,7 +7,7 @@ import html
 import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 KEY_FRAGMENT_CHARS = 8
@@ -75,14 +75,15 @@ def make_redactor(*secrets: Secret) -> Callable[[str], str]:
 def _split_fragments(key: str) -> tuple[int, set[str]]:
     """The pieces by which a key is recognised, and their length."""
     size = min(KEY_FRAGMENT_CHARS, len(key))
-    forms = _encodings_of(key) if size >= 4 else set()
+    forms = list_key_forms(key) if size >= 4 else set()
     return size, {form[i : i + size] for form in forms for i in range(len(form) - size + 1)}
 
 
-def _encodings_of(key: str) -> set[str]:
-    """The forms of a key in an address, in JSON or on a page."""
+def list_key_forms(key: str) -> set[str]:
+    """The forms of a key in an address, in JSON, on a page, in hex and in base64."""
     escaped = quote(key, safe="")
     lower = re.sub("%..", lambda code: code[0].lower(), escaped)
+    octets = key.encode(errors="replace")
     return {
         key,
         escaped,
@@ -90,7 +91,19 @@ def _encodings_of(key: str) -> set[str]:
         html.escape(key),
         json.dumps(key)[1:-1],
         key.replace("/", "\\/"),
+        octets.hex(),
+        octets.hex().upper(),
+        *_list_base64_forms(octets),
     }
+
+
+def _list_base64_forms(octets: bytes) -> Iterator[str]:
+    """The characters that only the key decides, after zero, one or two other bytes."""
+    for before, skipped in enumerate((0, 2, 3)):
+        encoded = base64.b64encode(bytes(before) + octets).decode()
+        is_shared = encoded.endswith("=")  # the last character also holds bits of what follows
+        form = encoded.rstrip("=")[skipped : -1 if is_shared else None]
+        yield from (form, form.replace("+", "-").replace("/", "_"))
 
 
 def _redact_fragments(fragments: set[str], size: int, text: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import socket
 import time
 import traceback
@@ -17,7 +18,7 @@ from streaming.events import Delta, Finish, SourceError, StreamText
 from streaming.providers import errors
 from streaming.providers.adapter import Adapter
 from streaming.providers.reasoning_mark import split_marked_reasoning
-from streaming.providers.redaction import Secret
+from streaming.providers.redaction import Secret, list_key_forms
 from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import ModelInfo, Request, Timeouts, Turn, Usage
@@ -546,6 +547,10 @@ LEAKS = [
     Behaviour.of("Kelp", cut_after=0),
     Behaviour.of("Kelp", stall_after=1),
     Behaviour(headers={"x-request-id": "{key}", "request-id": "{key}"}, cut_after=0),
+    *(
+        Behaviour(error=ErrorAnswer(401, {"error": {"message": f"Wrong key {form}", "code": form}}))
+        for form in sorted(list_key_forms(KEY))
+    ),
 ]
 
 
@@ -566,6 +571,47 @@ async def test_no_failure_reveals_the_key(
     assert error.__cause__ is None
     assert error.__context__ is None
     assert _split_in_tens(KEY).isdisjoint(piece for text in texts for piece in _split_in_tens(text))
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 50])
+async def test_a_key_in_the_text_of_a_reply_is_removed(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter, size: int
+) -> None:
+    text = f"Kelp. {KEY} {KEY.encode().hex()} The end."
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    thoughts = tuple(Piece(piece, "reasoning") for piece in pieces)
+    headers = {"x-request-id": KEY, "request-id": KEY}
+    behaviour = Behaviour.of(*pieces, headers=headers)
+    fake.script(replace(behaviour, pieces=thoughts + behaviour.pieces))
+    events, error = await collect_until_error(make_adapter(), build_request(wire))
+    assert error is None
+    assert _split_in_tens(KEY).isdisjoint(_split_in_tens(repr(events)))
+    assert KEY.encode().hex() not in repr(events)
+    assert re.fullmatch(r"Kelp\. .{0,3}\[key\] .{0,3}\[key\] The end\.", join_text(events))
+
+
+@pytest.mark.parametrize("name", [KEY, f"kelp-{KEY} ", KEY * 30])
+async def test_a_key_in_a_list_of_models_is_left_out(
+    fake: Fake, wire: Wire, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    entries = [{"id": name}, {"id": "kelp-1", "display_name": KEY}, {"id": "kelp-2"}]
+    googles = [
+        {"name": f"models/{entry['id']}", "displayName": entry.get("display_name", "")}
+        for entry in entries
+    ]
+    body = {"data": entries, "models": googles}
+    fake.script(Behaviour(on="models", times=None, error=ErrorAnswer(200, body)))
+    assert [model.id for model in await list_models(fake, wire)] == ["kelp-2"]
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("body", [f"You are {KEY}", {KEY: 1}, {"data": [{"key_of": KEY}]}])
+async def test_an_unreadable_list_of_models_does_not_reveal_the_key(
+    fake: Fake, wire: Wire, body: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.script(Behaviour(on="models", times=None, error=ErrorAnswer(200, body)))
+    (result,) = await asyncio.gather(list_models(fake, wire), return_exceptions=True)
+    assert KEY[3:] not in f"{result!r} {getattr(result, '__dict__', '')} {caplog.text}"
 
 
 def _list_local_variables(error: BaseException) -> list[str]:

@@ -1,5 +1,8 @@
 """Keys appear in no repr, and are removed from any text."""
 
+import base64
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +35,16 @@ def test_keys_are_redacted_from_text(text: str, expected: str) -> None:
 )
 def test_a_key_is_redacted_in_every_encoding(written: str) -> None:
     assert make_redactor(Secret("sk/ab+cd//ef"))(f"Wrong key {written}.") == "Wrong key [key]."
+
+
+@pytest.mark.parametrize("before", ["", "u", "me:"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.b16encode])
+def test_a_key_is_redacted_in_base64_and_hex(encode: Callable[[bytes], bytes], before: str) -> None:
+    written = encode(f"{before}{KEY}>>?".encode()).decode()
+    pieces = {written[at : at + 10] for at in range(len(written) - 9)}
+    for text in (written, written.lower() if encode is base64.b16encode else written):
+        shown = make_redactor(Secret(KEY))(f"Wrong credentials {text}.")
+        assert not any(piece in shown for piece in pieces), shown
 
 
 @given(st.text("abcdef0123", min_size=8, max_size=40), st.text("abcdef0123"), st.text("abcdef0123"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from streaming.providers import errors
@@ -11,6 +11,7 @@ from streaming.providers.adapter import ReplyEvent
 from streaming.providers.http.call import ProviderCall
 from streaming.providers.http.model_list import MAX_LIST_BYTES
 from streaming.providers.http.wire import HttpWire
+from streaming.providers.key_filter import KeyFilter
 from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo, Request
 
@@ -28,7 +29,8 @@ class HttpAdapter(HttpWire):
         """The models that the provider lists for this key. Raises `errors.ProviderError`."""
         failure: errors.ProviderError
         try:
-            return tuple(await self.run_request(key, self.fetch_models))
+            models = await self.run_request(key, self.fetch_models)
+            return self._leave_out_keys(models, key)
         except errors.ProviderError as error:
             failure = error
         if failure.status is None and type(failure) in (
@@ -37,6 +39,13 @@ class HttpAdapter(HttpWire):
         ):
             failure = errors.UnreadableList(provider=self.name, detail=failure.detail)
         raise failure
+
+    def _leave_out_keys(self, models: Iterable[ModelInfo], key: Secret) -> tuple[ModelInfo, ...]:
+        """Lists are stored and shown. A server may echo the key in them."""
+        has_key = KeyFilter(key, *self.secrets).contains_key
+        return tuple(
+            model for model in models if not has_key(model.id, model.label, model.availability)
+        )
 
     async def run_request(self, key: Secret, ask: Callable[[Any], Awaitable[T]]) -> T:
         """Put a request that is answered in one piece. Raises `errors.ProviderError`."""

@@ -22,7 +22,8 @@ from streaming.providers.http.repeats import PARSE_ERRORS, RepeatFilter
 from streaming.providers.http.sse import CompleteDocument, StreamDone, Unreadable
 from streaming.providers.http.tagged_reasoning import TaggedReasoningSplitter
 from streaming.providers.http.wire import HttpWire
-from streaming.providers.redaction import Secret, make_redactor
+from streaming.providers.key_filter import KeyFilter
+from streaming.providers.redaction import REDACTED, Secret, make_redactor
 from streaming.providers.text import TextCleaner
 from streaming.providers.types import Request, Usage
 
@@ -64,6 +65,7 @@ class ProviderCall:
         self._ending = ReplyEnding(wire.end_marker, is_continuation=request.is_continuation)
         self._splitter = wire.create_splitter(request)
         self._cleaner = TextCleaner()
+        self._key_filter = KeyFilter(key, *wire.secrets)
         self._repeats = RepeatFilter(is_rest=request.upstream is not None)
         self._body: LimitedBody | None = None
         self._usage: Usage | None = None
@@ -156,7 +158,7 @@ class ProviderCall:
                             ending.add_delta(parsed)
                         if self._copy_id:
                             parsed = self._add_checkpoint(parsed, raw_event)
-                        if delta := self._cleaner.clean(parsed):
+                        if delta := self._clean(parsed):
                             yield delta
                     else:
                         self._record(parsed)
@@ -170,8 +172,13 @@ class ProviderCall:
         parts = splitter.split_delta(delta)
         self._ending.add_delta(delta if splitter.is_in_text else delta._replace(kind="reasoning"))
         for part in parts:
-            if cleaned := self._cleaner.clean(part):
+            if cleaned := self._clean(part):
                 yield cleaned
+
+    def _clean(self, delta: Delta) -> Delta | None:
+        """The delta as it may be stored and shown."""
+        cleaned = self._cleaner.clean(delta)
+        return self._key_filter.clean(cleaned) if cleaned else None
 
     def _flush_held(self, *, is_whole: bool) -> Iterator[Delta]:
         """The text that is still held when the reply ends."""
@@ -186,7 +193,8 @@ class ProviderCall:
 
     def _record_reply_id(self, reply_id: str) -> None:
         self._record_request_id(reply_id)
-        if self.request.background and not self._copy_id:
+        is_key = REDACTED in self._redact(reply_id)  # then the copy can't be asked for
+        if self.request.background and not self._copy_id and not is_key:
             self._copy_id = reply_id
 
     def _record(self, parsed: Any) -> None:
@@ -245,6 +253,7 @@ class ProviderCall:
         elif failure:
             if self._splitter and self._splitter.is_assumed:
                 yield from self._flush_held(is_whole=False)  # it may be an answer
+            yield from self._key_filter.flush()
             raise failure
         else:
             yield from self._flush_held(is_whole=False)
@@ -261,6 +270,7 @@ class ProviderCall:
     def _translate_error(self, error: Exception) -> errors.ProviderError:
         for ours in (error, error.__cause__):  # an SDK may wrap what is raised under it
             if isinstance(ours, errors.ProviderError):
+                ours.detail = self._redact(ours.detail)  # it may quote a list of models
                 return ours
         if (answer := self._wire.error_response(error)) is not None:
             return classify.to_provider_error(answer, self._endpoint)

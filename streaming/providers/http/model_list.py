@@ -141,7 +141,10 @@ def parse_entry(entry: Any) -> ModelInfo | None:
         logger.warning("A provider lists a model without a name; it is left out")
         return None
     if len(name) > MAX_MODEL_NAME_CHARS or not name.isprintable() or name != name.strip():
-        logger.warning("A provider lists a model under an unusable name: %.80r…", name)
+        # Without the name, in which a server may echo the key.
+        logger.warning(
+            "A provider lists a model under an unusable name, of %d characters", len(name)
+        )
         return None
     writes_text = find_purpose(fields)
     if writes_text is False or fields.get("active") is False:
