@@ -75,7 +75,10 @@ class AccountAdapter(DefaultAccountAdapter):
         return is_proven or bool(super().is_email_verified(request, email))
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Return False for text that is no URL at all, such as `http://[`, instead of raising."""
+        """Return False for text that is no URL at all, such as `http://[`, instead of raising.
+        Django's redirect would take a word without a slash for the name of a page."""
+        if not (url or "").startswith(("/", "http://", "https://")):
+            return False
         try:
             return bool(super().is_safe_url(url))
         except ValueError:

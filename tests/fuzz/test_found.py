@@ -82,6 +82,14 @@ def test_an_invalid_next_url_leads_nowhere(as_owner: Client, next: str) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("next", ["abc", "?x", "a b", "account_logout", "javascript:alert(1)"])
+def test_a_word_is_no_next_page(as_owner: Client, password: str, next: str) -> None:
+    for method in (as_owner.get, as_owner.post):
+        answer = method("/accounts/2fa/passkeys/sign-in/", {"next": next})
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/")
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("next", ["abc", "?x", "#", "a b", "http://[", "\r\nX: y", "//evil", "\0"])
 def test_a_change_of_appearance_redirects_to_our_own_pages_only(next: str) -> None:
     for name in ("theme", "type"):
