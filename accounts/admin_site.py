@@ -67,9 +67,9 @@ def describe_row(row: Model) -> str:
 
 def remove_texts(message: Any) -> Any:
     """Remove the texts of rows from a message of Django's log; the names of models and fields
-    remain. A message in words is our own."""
+    remain. A message in words is our own, and may be lazy."""
     if not isinstance(message, list):
-        return message
+        return str(message)
     return [
         {action: {key: value for key, value in part.items() if key != "object"}}
         for entry in message
