@@ -10,21 +10,23 @@ from django.utils.translation import gettext_lazy as _
 
 @dataclass(frozen=True, slots=True)
 class EventKind:
-    """The name is stored, the label is shown."""
+    """The name is stored, the label is shown. `names_people` shows the person of the account which
+    administrators did it; otherwise they are “an administrator”."""
 
     name: str
     label: str | Promise
+    names_people: bool = False
 
 
 EVENT_KINDS: dict[str, EventKind] = {}
 """All registered kinds, by name."""
 
 
-def register_kind(name: str, label: str | Promise) -> EventKind:
+def register_kind(name: str, label: str | Promise, *, names_people: bool = False) -> EventKind:
     """The name is `area.event`, such as `key.saved`. Raises ValueError if it exists already."""
     if name in EVENT_KINDS:
         raise ValueError(f"The kind {name} is registered twice.")
-    EVENT_KINDS[name] = kind = EventKind(name, label)
+    EVENT_KINDS[name] = kind = EventKind(name, label, names_people)
     return kind
 
 

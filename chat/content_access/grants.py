@@ -17,9 +17,13 @@ from chat.models import ContentGrant, Conversation
 
 MAX_GRANT_HOURS = 72
 
-CONTENT_GRANTED = register_kind("content.granted", _("Access to your conversations was given"))
-CONTENT_REVOKED = register_kind("content.revoked", _("Access to your conversations was ended"))
-CONTENT_READ = register_kind("content.read", _("Read one of your conversations"))
+CONTENT_GRANTED = register_kind(
+    "content.granted", _("Access to your conversations was given"), names_people=True
+)
+CONTENT_REVOKED = register_kind(
+    "content.revoked", _("Access to your conversations was ended"), names_people=True
+)
+CONTENT_READ = register_kind("content.read", _("Read one of your conversations"), names_people=True)
 
 
 def grant_access(

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts.models import AuditEvent, User
 from chat.content_access.grants import grant_access
@@ -94,6 +95,39 @@ def test_each_look_with_a_grant_is_recorded_for_the_person(
     granted = AuditEvent.objects.get(kind="content.granted")
     assert (granted.account_id, granted.actor_id) == (owner.pk, None)
     assert granted.facts["reason"] == "You asked for help."
+
+
+def test_people_see_by_name_who_may_read_and_who_read(
+    as_administrator: Client, administrator: User, owner: User, reply: Reply
+) -> None:
+    User.objects.filter(pk=administrator.pk).update(name="Ada Admin")
+    giver = User.objects.create_superuser("giver@holdfast.test")
+    grant_access(administrator, owner, hours=2, reason="You asked for help.", granted_by=giver)
+    as_administrator.get(content_path(reply))
+    as_owner = create_signed_in_client(owner)
+    html = as_owner.get("/settings/data/activity/").content.decode()
+    until = date_format(timezone.localtime(ContentGrant.objects.get().until), "j F Y, H:i T")
+    reader = "Ada Admin, administrator@holdfast.test"
+    assert f"(to {reader}; until {until}; reason: You asked for help.)" in html
+    assert "by giver@holdfast.test" in html
+    assert f"by {reader}" in html
+    giver.delete()
+    assert (
+        "by an administrator whose account"
+        in as_owner.get("/settings/data/activity/").content.decode()
+    )
+
+
+def test_the_activity_page_looks_up_all_names_in_one_query(
+    owner: User, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(20):
+        reader = User.objects.create_superuser(f"{number}@holdfast.test")
+        grant_access(reader, owner, hours=1, reason="Help")
+    client = create_signed_in_client(owner)
+    client.get("/settings/data/activity/")
+    with django_assert_max_num_queries(6):
+        client.get("/settings/data/activity/")
 
 
 @pytest.mark.parametrize("fault", ["expired", "of another person", "of another reader", "no staff"])
