@@ -22,6 +22,7 @@ from accounts.invitations.models import Invitation as Invitation
 from accounts.invitations.models import InvitationUse as InvitationUse
 from accounts.ledger.models import LedgerEntry as LedgerEntry
 from accounts.secret_keys import is_any_of
+from accounts.user_limits.models import UserLimits as UserLimits
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 from streaming.providers.types import ModelInfo
 

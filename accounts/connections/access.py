@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from accounts.api_keys import keys
@@ -20,7 +20,7 @@ from accounts.connections.addresses import check_dialled_addresses
 from accounts.connections.kinds import ConnectionKind
 from accounts.connections.models import Connection
 from accounts.connections.sealing import open_key
-from accounts.models import User
+from accounts.models import User, UserLimits
 from accounts.providers import get_base_url
 from accounts.sealing import SealBroken, SharedSealBroken
 from streaming.providers import catalog
@@ -68,10 +68,16 @@ def load_connections_and_lost(user: User) -> tuple[dict[str, Connection], set[st
 
 
 def list_connections_for(user: User) -> QuerySet[Connection]:
+    """With the person's own monthly limits, which replace those of each connection."""
     chosen = Connection.people.through.objects.filter(connection=OuterRef("pk"), user=user)
     in_group = Connection.groups.through.objects.filter(connection=OuterRef("pk"), group__user=user)
     is_allowed = Q(for_everybody=True) | Exists(chosen) | Exists(in_group)
-    return Connection.objects.filter(is_allowed, enabled=True).order_by("pk")
+    limits = UserLimits.objects.filter(user=user)
+    allowed = Connection.objects.filter(is_allowed, enabled=True).order_by("pk")
+    return allowed.annotate(
+        person_dollars=Subquery(limits.values("monthly_dollars")),
+        person_tokens=Subquery(limits.values("monthly_tokens")),
+    )
 
 
 def find_paying_connection(user: User, provider: str) -> Connection | None:

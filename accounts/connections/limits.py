@@ -43,7 +43,7 @@ def find_reached_limit(
     they can. `reserves` are those of their unfinished replies. Empty if they can."""
     if not connection.has_limit:
         return ""
-    if reserve.dollars is None and connection.monthly_tokens is None:
+    if reserve.dollars is None and connection.token_limit is None:
         return _(
             "This model has no known price, so it can’t be counted toward your limit for "
             "%(connection)s. Choose another model, or ask your administrator."
@@ -73,13 +73,13 @@ def describe_use(connection: Connection, used: Total) -> str:
     """How much of which limit a person has used this month."""
     values = {"connection": connection.name}
     sentences = []
-    if connection.monthly_dollars is not None:
-        values |= {"used": f"{used.dollars:,.2f}", "limit": f"{connection.monthly_dollars:,.2f}"}
+    if connection.dollar_limit is not None:
+        values |= {"used": f"{used.dollars:,.2f}", "limit": f"{connection.dollar_limit:,.2f}"}
         sentences.append(
             _("You have used $%(used)s of your $%(limit)s for %(connection)s this month.") % values
         )
-    if connection.monthly_tokens is not None:
-        values |= {"used": f"{used.tokens:,}", "limit": f"{connection.monthly_tokens:,}"}
+    if connection.token_limit is not None:
+        values |= {"used": f"{used.tokens:,}", "limit": f"{connection.token_limit:,}"}
         sentences.append(
             _("You have used %(used)s of your %(limit)s tokens for %(connection)s this month.")
             % values
@@ -93,7 +93,7 @@ def describe_use(connection: Connection, used: Total) -> str:
 
 
 def _exceeds(connection: Connection, used: Total) -> bool:
-    dollars, tokens = connection.monthly_dollars, connection.monthly_tokens
+    dollars, tokens = connection.dollar_limit, connection.token_limit
     return (dollars is not None and used.dollars >= dollars) or (
         tokens is not None and used.tokens >= tokens
     )

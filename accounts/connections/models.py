@@ -119,5 +119,17 @@ class Connection(models.Model):
         return not self.has_key or self.master_key_id in settings.MASTER_KEYS
 
     @property
+    def dollar_limit(self) -> Decimal | None:
+        """With the limit of the person for whom `connections.access` loaded it, which replaces its
+        own."""
+        of_person: Decimal | None = getattr(self, "person_dollars", None)
+        return self.monthly_dollars if of_person is None else of_person
+
+    @property
+    def token_limit(self) -> int | None:
+        of_person: int | None = getattr(self, "person_tokens", None)
+        return self.monthly_tokens if of_person is None else of_person
+
+    @property
     def has_limit(self) -> bool:
-        return self.monthly_dollars is not None or self.monthly_tokens is not None
+        return self.dollar_limit is not None or self.token_limit is not None

@@ -19,7 +19,15 @@ from accounts.deletion.registry import (
 )
 from accounts.deletion.sessions import delete_sessions
 from accounts.email_addresses import list_all_emails
-from accounts.models import ApiKey, Connection, Invitation, InvitationUse, LedgerEntry, User
+from accounts.models import (
+    ApiKey,
+    Connection,
+    Invitation,
+    InvitationUse,
+    LedgerEntry,
+    User,
+    UserLimits,
+)
 from streaming import journal
 from streaming.models import Stream
 
@@ -89,6 +97,15 @@ register_data(
         ("accounts.LedgerEntry",),
         "After the streams, whose endings still write entries.",
         delete_selected(lambda id: LedgerEntry.objects.filter(user_id=id)),
+    )
+)
+register_data(
+    DataKind(
+        "limits",
+        Stage.TRACES,
+        ("accounts.UserLimits",),
+        "The limits that an administrator gave to this person.",
+        delete_selected(lambda id: UserLimits.objects.filter(user_id=id)),
     )
 )
 register_data(

@@ -287,10 +287,10 @@ def _build_arguments(answer: Message, reply_settings: ReplySettings) -> dict[str
 
 def _enforce_limits(user: User, request_id: UUID, size: int) -> None:
     """Raises ReplyRejected if the user asks for too much. A repeated request counts once."""
-    limits.lock_user(user)
+    allowed = limits.lock_user(user)
     _raise_if_stored(user, request_id)
     replies = Stream.objects.owned_by(user).filter(source=SOURCE)
-    if sentence := limits.find_exceeded_limit(user, replies, size):
+    if sentence := limits.find_exceeded_limit(user, allowed, replies, size):
         raise ReplyRejected("too_much", sentence)
 
 

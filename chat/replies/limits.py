@@ -7,6 +7,7 @@ that messages sent at the same time can't pass together.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -15,22 +16,61 @@ from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.models import User
+from accounts.models import User, UserLimits
 from chat.models import Conversation
 from streaming.models import StreamQuerySet
 
 
-def lock_user(user: User) -> None:
-    """Let no other process check this person's limits until the transaction ends. It may insert
-    rows that refer to the person."""
-    list(User.objects.select_for_update(no_key=True).filter(pk=user.pk).values_list("pk"))
+LIMITS = {
+    "unfinished_replies": "MAX_UNFINISHED_REPLIES_PER_USER",
+    "messages_per_minute": "MAX_MESSAGES_PER_MINUTE",
+    "chars_per_minute": "MAX_CHARS_PER_MINUTE",
+    "chars_per_day": "MAX_CHARS_PER_DAY",
+    "stored_chars": "MAX_STORED_CHARS_PER_USER",
+}
+"""The column of each limit, and its setting."""
+
+NO_LIMITS = UserLimits()
 
 
-def find_exceeded_limit(user: User, replies: StreamQuerySet, size: int) -> str:
+@dataclass(frozen=True, slots=True)
+class PersonLimits:
+    """`is_blocked`: a limit in the person's own row is 0, so no reply is accepted."""
+
+    unfinished_replies: int
+    messages_per_minute: int
+    chars_per_minute: int
+    chars_per_day: int
+    stored_chars: int
+    is_blocked: bool
+
+
+def lock_user(user: User) -> PersonLimits:
+    """Let no other process check this person's limits until the transaction ends, and return them,
+    in one query. Others may insert rows that refer to the person."""
+    people = User.objects.select_for_update(no_key=True, of=("self",)).select_related("limits")
+    person = people.only("pk", *(f"limits__{name}" for name in LIMITS)).filter(pk=user.pk).first()
+    return _combine_limits(getattr(person, "limits", NO_LIMITS))
+
+
+def _combine_limits(row: UserLimits) -> PersonLimits:
+    own = {name: getattr(row, name) for name in LIMITS}
+    values = {
+        name: getattr(settings, LIMITS[name]) if value is None else value
+        for name, value in own.items()
+    }
+    return PersonLimits(**values, is_blocked=0 in own.values())
+
+
+def find_exceeded_limit(
+    user: User, limits: PersonLimits, replies: StreamQuerySet, size: int
+) -> str:
     """A sentence that says why this person, who has these replies, can't have another one of `size`
     characters, and what to do. Empty if they can."""
+    if limits.is_blocked:
+        return _("Your account may not send messages at present. Ask your administrator.")
     unfinished = replies.unfinished().count()
-    if unfinished >= settings.MAX_UNFINISHED_REPLIES_PER_USER:
+    if unfinished >= limits.unfinished_replies:
         return ngettext(
             "You have %(count)d reply running or waiting. Wait for it to finish, or stop it.",
             "You have %(count)d replies running or waiting. Wait for one to finish, or stop one.",
@@ -42,15 +82,15 @@ def find_exceeded_limit(user: User, replies: StreamQuerySet, size: int) -> str:
         in_a_minute=Coalesce(Sum("size", filter=minute), 0),
         in_a_day=Coalesce(Sum("size"), 0),
     )
-    if sent["messages"] >= settings.MAX_MESSAGES_PER_MINUTE:
+    if sent["messages"] >= limits.messages_per_minute:
         return _(
             "You have sent many messages within a minute. Wait a minute, then send this again."
         )
-    if _is_over_limit(sent["in_a_minute"], size, settings.MAX_CHARS_PER_MINUTE):
+    if _is_over_limit(sent["in_a_minute"], size, limits.chars_per_minute):
         return _("You have sent a lot of text within a minute. Wait a minute, then send it again.")
-    if _is_over_limit(sent["in_a_day"], size, settings.MAX_CHARS_PER_DAY):
+    if _is_over_limit(sent["in_a_day"], size, limits.chars_per_day):
         return _("You have reached the limit of text for one day. Send this again tomorrow.")
-    if _is_over_limit(sum_stored_chars(user), size, settings.MAX_STORED_CHARS_PER_USER):
+    if _is_over_limit(sum_stored_chars(user), size, limits.stored_chars):
         return _(
             "Your chats have reached the limit of stored text. Delete chats that you no longer "
             "need, then send this again."
