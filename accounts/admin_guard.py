@@ -89,3 +89,20 @@ class ReauthenticationMixin:
             return redirect_to_reauthenticate(request, request.get_full_path())
         response: HttpResponse = getattr(super(), view_name)(request, *args, **kwargs)
         return response
+
+
+class SuperusersOnlyMixin:
+    """For a ModelAdmin whose rows give rights or accounts away. Others with its permissions can
+    read the rows; if they could change them, they could make themselves superusers."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._is_superuser(request) and super().has_add_permission(request)  # type: ignore[misc]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_superuser(request) and super().has_change_permission(request, obj)  # type: ignore[misc]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_superuser(request) and super().has_delete_permission(request, obj)  # type: ignore[misc]
+
+    def _is_superuser(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))

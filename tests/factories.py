@@ -20,6 +20,9 @@ PLAIN_STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
+NO_LIMITS_FORM = {"limits-TOTAL_FORMS": "0", "limits-INITIAL_FORMS": "0"}
+"""The part of an administrator's form of a person that changes no limit."""
+
 Piece = str | tuple[Kind, str]
 """Text, or a kind with its text."""
 

@@ -106,7 +106,7 @@ class ConnectionAdmin(ReauthenticationMixin, admin.ModelAdmin):
         for connection in queryset:
             self.delete_model(request, connection)
 
-    @admin.action(description=_("Check selected connections again"))
+    @admin.action(description=_("Check selected connections again"), permissions=["change"])
     def check_again(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         for connection in queryset:
             _check_and_tell(request, connection)

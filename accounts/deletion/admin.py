@@ -33,7 +33,11 @@ class DeferredDeletionMixin(Base):
         users: Iterable[User] = list(objs)
         shown = [_("%(user)s, with all chats, keys and settings") % {"user": u} for u in users]
         counts = {User._meta.verbose_name_plural: len(shown)}
-        missing = set() if self.has_delete_permission(request) else {User._meta.verbose_name}
+        missing = (
+            set()
+            if all(self.has_delete_permission(request, u) for u in users)
+            else {User._meta.verbose_name}
+        )
         return shown, counts, missing, _list_refusals(users)
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:

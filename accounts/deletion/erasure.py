@@ -80,7 +80,7 @@ def require_other_administrator(*users: User) -> None:
         raise LastAdministrator(
             _(
                 "This is the only active administrator of the installation. Make somebody else an "
-                "administrator first, then delete this account."
+                "administrator first."
             )
         )
 

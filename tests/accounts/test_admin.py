@@ -5,6 +5,7 @@ from django.test import Client
 
 from accounts.api_keys import keys
 from accounts.models import ApiKey, User
+from tests.factories import NO_LIMITS_FORM
 
 SECRET = "sk-harbour-0123456789-ab12"
 KEYS = "/admin/accounts/apikey/"
@@ -68,7 +69,7 @@ def test_a_taken_address_is_refused_with_a_message(as_administrator: Client, own
 
 
 def test_a_deactivated_account_keeps_its_address(as_administrator: Client, owner: User) -> None:
-    form = {"name": "Olive", "email": "other@holdfast.test"}
+    form = {"name": "Olive", "email": "other@holdfast.test"} | NO_LIMITS_FORM
     answer = as_administrator.post(f"{USERS}{owner.pk}/change/", form)
     assert answer.status_code == 302
     owner.refresh_from_db()

@@ -23,7 +23,7 @@ from accounts.audit.export import make_cell
 from accounts.audit.kinds import KEY_SAVED
 from accounts.deletion import erasure
 from accounts.models import AccountDeletion, AuditEvent, User
-from tests.factories import create_signed_in_client
+from tests.factories import NO_LIMITS_FORM, create_signed_in_client
 
 USERS = "/admin/accounts/user/"
 EVENTS = "/admin/accounts/auditevent/"
@@ -67,7 +67,7 @@ def test_a_setting_that_does_not_change_is_not_recorded(owner: User, as_owner: C
 
 
 def build_user_form(user: User, **fields: Any) -> dict[str, Any]:
-    form = {"name": user.name, "is_active": "on"} | fields
+    form = {"name": user.name, "is_active": "on"} | NO_LIMITS_FORM | fields
     return {name: value for name, value in form.items() if value}
 
 

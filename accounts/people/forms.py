@@ -1,0 +1,35 @@
+"""The form of a person in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.forms import UserChangeForm
+
+from accounts.deletion.erasure import LastAdministrator, require_other_administrator
+from accounts.models import User
+from accounts.people.activation import ActivationRefused, require_can_deactivate
+
+
+class PersonForm(UserChangeForm):
+    """Does not let anybody deactivate themselves, and lets one administrator remain."""
+
+    actor: User
+    """Set by the admin, for each request."""
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        # The instance gets the new values after this.
+        lost = {
+            name
+            for name in ("is_active", "is_staff", "is_superuser")
+            if getattr(self.instance, name) and values.get(name) is False
+        }
+        try:
+            if "is_active" in lost:
+                require_can_deactivate(self.instance, self.actor)
+            elif lost:
+                require_other_administrator(self.instance)
+        except (ActivationRefused, LastAdministrator) as refusal:
+            self.add_error(min(lost), str(refusal))
+        return values
