@@ -20,7 +20,6 @@ from accounts.models import User, UserLimits
 from chat.models import Conversation
 from streaming.models import StreamQuerySet
 
-
 LIMITS = {
     "unfinished_replies": "MAX_UNFINISHED_REPLIES_PER_USER",
     "messages_per_minute": "MAX_MESSAGES_PER_MINUTE",
