@@ -31,6 +31,7 @@ from accounts.code_mails import ADDRESS_CODES_LIMIT
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
 from accounts.factors.methods import describe_methods
+from accounts.failed_sign_ins import log_failed_sign_in
 from accounts.invitations.links import (
     SIGNED_UP,
     find_opened_invitation,
@@ -97,8 +98,8 @@ class AccountAdapter(DefaultAccountAdapter):
     # Signing in
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
-        """Return the account of this address if the password is correct, also a deactivated one:
-        the next step reports it. Raises ValidationError when a limit of attempts is reached."""
+        """Return the account of this address if the password is correct, also a deactivated one.
+        Raises ValidationError when a limit of attempts is reached."""
         return self._check_attempt(request, credentials, renew=True)
 
     def _check_attempt(
@@ -107,9 +108,11 @@ class AccountAdapter(DefaultAccountAdapter):
         address, password = credentials.get("email") or "", credentials.get("password") or ""
         guess = LoginAttempt.from_request(request, self.get_client_network(request), address)
         if not guess.try_consume():
+            log_failed_sign_in("password", "too many attempts", guess.user)
             raise self.validation_error("too_many_login_attempts")
         user = guess.user
         if not check_password(user, password, renew=renew) or user is None:
+            log_failed_sign_in("password", "wrong password", user)
             return None
         guess.give_back()
         setattr(request, KNOWN_ATTRIBUTE, guess.device_id is not None)
@@ -125,11 +128,14 @@ class AccountAdapter(DefaultAccountAdapter):
         return describe_methods(super().get_reauthentication_methods(user))
 
     def login(self, request: HttpRequest, user: User) -> None:
-        """allauth looks whether the account is active before the steps after the password, which
-        may take minutes."""
+        """allauth looks only before the steps after the password, which may take minutes."""
         if not user.is_active:
             raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
         super().login(request, user)
+
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
+        log_failed_sign_in("password, passkey or code", "deactivated", user)
+        return super().respond_user_inactive(request, user)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response = super().post_login(request, user, **kwargs)

@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import (
     ChangePasswordForm,
+    ConfirmLoginCodeForm,
     RequestLoginCodeForm,
     ResetPasswordForm,
     ResetPasswordKeyForm,
@@ -27,6 +28,7 @@ from accounts import setup
 from accounts.adapter import SignUpClosed, limit_unrequested_mails
 from accounts.code_mails import try_consume_code_mail
 from accounts.email_addresses import ensure_primary_email, find_user_by_email, is_email_taken
+from accounts.failed_sign_ins import log_failed_sign_in
 from accounts.invitations.links import InvitationGone, find_usable_invitation
 from accounts.models import User, UserManager
 
@@ -147,6 +149,16 @@ class LoginCodeForm(RequestLoginCodeForm):
         if not try_consume_code_mail(context.request, email, self._user):
             raise get_adapter().validation_error("too_many_login_attempts")
         return email
+
+
+class LoginCodeEntryForm(ConfirmLoginCodeForm):
+    def clean_code(self) -> str:
+        try:
+            return str(super().clean_code())
+        except forms.ValidationError:
+            user = context.request._login_stage.login.user
+            log_failed_sign_in("mailed code", "wrong code", user)
+            raise
 
 
 class PasswordResetForm(ResetPasswordForm):

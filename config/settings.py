@@ -507,6 +507,7 @@ ACCOUNT_FORMS = {
     "reset_password_from_key": "accounts.forms.PasswordResetFromKeyForm",
     "change_password": "accounts.forms.PasswordChangeForm",
     "request_login_code": "accounts.forms.LoginCodeForm",
+    "confirm_login_code": "accounts.forms.LoginCodeEntryForm",
 }
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]

@@ -11,6 +11,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.factors import codes, passkeys, totp
+from accounts.failed_sign_ins import log_failed_sign_in
 from accounts.models import User
 
 MAX_CODE_CHARS = 60
@@ -47,8 +48,10 @@ class CodeForm(forms.Form):
         try:
             self.factor = codes.use_code(current.request, self.user, typed)
         except codes.TooManyCodes:
+            log_failed_sign_in("code", "too many attempts", self.user)
             raise forms.ValidationError(TOO_MANY_CODES) from None
         if self.factor is None:
+            log_failed_sign_in("code", "wrong code", self.user)
             raise forms.ValidationError(INCORRECT_CODE)
         return typed
 
@@ -92,7 +95,11 @@ class PasskeyForm(CredentialForm):
         self.user = user
 
     def clean_credential(self) -> Authenticator:
-        return passkeys.complete_use(self.user, str(self.cleaned_data["credential"]))
+        try:
+            return passkeys.complete_use(self.user, str(self.cleaned_data["credential"]))
+        except forms.ValidationError:
+            log_failed_sign_in("passkey", "not accepted", self.user)
+            raise
 
 
 class PasskeyNameForm(forms.Form):
