@@ -494,7 +494,8 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "accounts.password_rules.ContextWordValidator"},
+    {"NAME": "accounts.password_rules.DigitsValidator"},
 ]
 
 LOGIN_URL = "account_login"
