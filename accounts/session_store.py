@@ -1,8 +1,9 @@
-"""Django's sessions in the database, with two changes: impossible keys need no query, and anonymous
-sessions are short."""
+"""Django's sessions in the database, with three changes: impossible keys need no query, anonymous
+sessions are short, and no session is extended for ever."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -16,6 +17,12 @@ from streaming.doors.client_identity import is_session_key
 
 MAX_ANONYMOUS_SESSION_SECONDS = 24 * 60 * 60
 """Lifetime of an anonymous session, which holds a draft or a link from a mail."""
+
+
+MAX_SESSION_SECONDS = 30 * 24 * 60 * 60
+"""Lifetime of a session from the sign-in. Within it a session ends two weeks after its last change
+(SESSION_COOKIE_AGE)."""
+SIGNED_IN_AT_KEY = "signed_in_at"
 
 
 class SessionStore(db.SessionStore):
@@ -49,25 +56,42 @@ class SessionStore(db.SessionStore):
             UserSession.objects.filter(session_key=old_key).update(session_key=self.session_key)
             self.delete(old_key)
 
+    def save(self, must_create: bool = False) -> None:
+        if not must_create and SESSION_KEY in self:
+            self.setdefault(SIGNED_IN_AT_KEY, int(time.time()))
+        super().save(must_create)
+
+    async def asave(self, must_create: bool = False) -> None:
+        if not must_create and await self.ahas_key(SESSION_KEY):
+            await self.asetdefault(SIGNED_IN_AT_KEY, int(time.time()))
+        await super().asave(must_create)
+
     def _validate_session_key(self, key: Any) -> bool:
         return is_session_key(key)
 
     def get_expiry_age(self, **kwargs: Any) -> int:
         age = super().get_expiry_age(**kwargs)
-        return age if SESSION_KEY in self else min(age, MAX_ANONYMOUS_SESSION_SECONDS)
+        return min(age, _count_seconds_left(SESSION_KEY in self, self.get(SIGNED_IN_AT_KEY)))
 
     async def aget_expiry_age(self, **kwargs: Any) -> int:
         age = await super().aget_expiry_age(**kwargs)
-        return age if await self.ahas_key(SESSION_KEY) else min(age, MAX_ANONYMOUS_SESSION_SECONDS)
+        is_signed_in = await self.ahas_key(SESSION_KEY)
+        return min(age, _count_seconds_left(is_signed_in, await self.aget(SIGNED_IN_AT_KEY)))
 
     def get_expiry_date(self, **kwargs: Any) -> datetime:
-        return _cap_expiry(super().get_expiry_date(**kwargs), is_signed_in=SESSION_KEY in self)
+        left = _count_seconds_left(SESSION_KEY in self, self.get(SIGNED_IN_AT_KEY))
+        return min(super().get_expiry_date(**kwargs), timezone.now() + timedelta(seconds=left))
 
     async def aget_expiry_date(self, **kwargs: Any) -> datetime:
+        is_signed_in = await self.ahas_key(SESSION_KEY)
+        left = _count_seconds_left(is_signed_in, await self.aget(SIGNED_IN_AT_KEY))
         date = await super().aget_expiry_date(**kwargs)
-        return _cap_expiry(date, is_signed_in=await self.ahas_key(SESSION_KEY))
+        return min(date, timezone.now() + timedelta(seconds=left))
 
 
-def _cap_expiry(date: datetime, *, is_signed_in: bool) -> datetime:
-    last = timezone.now() + timedelta(seconds=MAX_ANONYMOUS_SESSION_SECONDS)
-    return date if is_signed_in else min(date, last)
+def _count_seconds_left(is_signed_in: bool, signed_in_at: float | None) -> int:
+    """A session that an earlier version wrote has no time of its sign-in until it is saved."""
+    if not is_signed_in:
+        return MAX_ANONYMOUS_SESSION_SECONDS
+    now = int(time.time())
+    return max(0, (signed_in_at or now) + MAX_SESSION_SECONDS - now)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import connection
@@ -18,7 +20,12 @@ from pytest_django import DjangoAssertNumQueries
 from accounts import anonymous_limits, periodic_tasks
 from accounts.models import User
 from accounts.rate_limits import RateLimit
-from accounts.session_store import MAX_ANONYMOUS_SESSION_SECONDS, SessionStore
+from accounts.session_store import (
+    MAX_ANONYMOUS_SESSION_SECONDS,
+    MAX_SESSION_SECONDS,
+    SIGNED_IN_AT_KEY,
+    SessionStore,
+)
 from streaming.sources import get_periodic_tasks
 
 DAY = timedelta(seconds=MAX_ANONYMOUS_SESSION_SECONDS)
@@ -63,6 +70,36 @@ def create_expired_sessions(count: int) -> None:
     Session.objects.bulk_create(
         Session(session_key=f"{n:032}", session_data="x", expire_date=past) for n in range(count)
     )
+
+
+def test_a_session_ends_a_month_after_the_sign_in_however_much_it_is_used(
+    owner: User, client: Client
+) -> None:
+    client.force_login(owner)
+    signed_in_at = int(time.time()) - MAX_SESSION_SECONDS + 60
+    for _ in range(2):
+        session = client.session
+        session[SIGNED_IN_AT_KEY] = signed_in_at
+        session.set_expiry(365 * 24 * 60 * 60)
+        session.cycle_key()  # as a confirmation with the password does
+        session.save()
+        [row] = Session.objects.all()
+        assert row.expire_date <= timezone.now() + timedelta(seconds=60)
+        assert session.get_expiry_age() <= 60
+        client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+    session[SIGNED_IN_AT_KEY] = signed_in_at - 60
+    session.save()
+    assert client.get("/settings/keys/").status_code == 302
+
+
+def test_a_session_of_an_earlier_version_counts_from_its_next_change(
+    owner: User, client: Client
+) -> None:
+    client.force_login(owner)
+    session = client.session
+    del session[SIGNED_IN_AT_KEY]
+    session.save()
+    assert time.time() - SessionStore(session.session_key)[SIGNED_IN_AT_KEY] < 60
 
 
 def test_workers_delete_expired_sessions_and_no_others(as_owner: Client) -> None:
