@@ -17,7 +17,6 @@ from allauth.core.internal.httpkit import HTTP_USER_AGENT_MAX_LENGTH
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
-from django.db import connection, transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -26,34 +25,24 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import notification_mails, setup
 from accounts.absolute_urls import build_absolute_url, get_site_host, guess_site_origin
-from accounts.audit.events import record_event
 from accounts.code_mails import ADDRESS_CODES_LIMIT
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
 from accounts.factors.methods import describe_methods
 from accounts.failed_sign_ins import log_failed_sign_in
-from accounts.invitations.links import (
-    SIGNED_UP,
-    find_opened_invitation,
-    find_usable_invitation,
-    use_invitation,
-)
+from accounts.invitations.links import find_opened_invitation
 from accounts.login_attempts import LoginAttempt
 from accounts.login_stages import replace_verification_stage
 from accounts.models import User
 from accounts.password_check import check_password
 from accounts.rate_limits import RateLimit
 from accounts.sessions.new_device import KNOWN_ATTRIBUTE, report_new_device
+from accounts.sign_up import save_under_sign_up_lock
 from streaming.doors.client_identity import parse_client_address
 
-SIGN_UP_LOCK_ID = 0x686F6C64  # any number that no other lock uses
 UNREQUESTED_MAIL_LIMIT = RateLimit("unasked-mails", 3, 10 * 60)
 """Mails of one kind to one person, which strangers can cause."""
 AUTH_BACKEND = "django.contrib.auth.backends.ModelBackend"
-
-
-class SignUpClosed(Exception):
-    """Another sign-up has created the first account, and further sign-ups are closed."""
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -278,26 +267,3 @@ def limit_unrequested_mails(*identity: object) -> Iterator[bool]:
     except Exception:
         counter.give_back()
         raise
-
-
-def save_under_sign_up_lock(request: HttpRequest, user: User) -> None:
-    """Without the lock, two simultaneous sign-ups would both find no account."""
-    with transaction.atomic():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGN_UP_LOCK_ID])
-        # On SQLite the transaction itself is the lock, because it began as IMMEDIATE.
-        if setup.has_any_account():
-            if not setup.is_sign_up_open(request):
-                raise SignUpClosed
-            invitation = find_usable_invitation(request)
-        else:
-            setup.demote_unconfirmed_admins()
-            user.is_staff = user.is_superuser = True
-            invitation = None
-        user.save()
-        if invitation:
-            use_invitation(invitation, user, request)
-        record_event(
-            SIGNED_UP, user, request=request, invitation=invitation.pk if invitation else None
-        )

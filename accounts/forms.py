@@ -25,12 +25,13 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from accounts import setup
-from accounts.adapter import SignUpClosed, limit_unrequested_mails
+from accounts.adapter import limit_unrequested_mails
 from accounts.code_mails import try_consume_code_mail
 from accounts.email_addresses import ensure_primary_email, find_user_by_email, is_email_taken
 from accounts.failed_sign_ins import log_failed_sign_in
 from accounts.invitations.links import InvitationGone, find_usable_invitation
 from accounts.models import User, UserManager
+from accounts.sign_up import SignUpClosed
 
 
 class RepeatedPasswordMixin:

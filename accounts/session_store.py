@@ -89,7 +89,7 @@ class SessionStore(db.SessionStore):
         return min(date, timezone.now() + timedelta(seconds=left))
 
 
-def _count_seconds_left(is_signed_in: bool, signed_in_at: float | None) -> int:
+def _count_seconds_left(is_signed_in: bool, signed_in_at: int | None) -> int:
     """A session that an earlier version wrote has no time of its sign-in until it is saved."""
     if not is_signed_in:
         return MAX_ANONYMOUS_SESSION_SECONDS

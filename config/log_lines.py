@@ -14,7 +14,7 @@ class LineFormatter(logging.Formatter):
     """Writes times in UTC, and each message on one line, so that no text can look like a record of
     its own. A traceback has lines of its own, which hold no text of a person (config/logs.py)."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 

@@ -22,7 +22,7 @@ LONG_FILES = {"config/settings.py"}
 """Settings are one file by decision."""
 
 SQL_FILES = {
-    "accounts/adapter.py",  # an advisory lock
+    "accounts/sign_up.py",  # an advisory lock
     "accounts/cache.py",  # an upsert with a condition, which the ORM has not
     "chat/rendering/cache.py",  # a time limit of locks
     "streaming/doors/sessions.py",  # users of many sessions at once

@@ -1,4 +1,4 @@
-"""What the list of people shows beside their rows, counted by the query of the list."""
+"""Counts for the list of people, by the query of the list."""
 
 from __future__ import annotations
 

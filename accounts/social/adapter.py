@@ -18,10 +18,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts import setup
-from accounts.adapter import save_under_sign_up_lock
 from accounts.email_addresses import ensure_primary_email
 from accounts.models import User
 from accounts.outbound.requests_session import GuardedSession
+from accounts.sign_up import save_under_sign_up_lock
 from accounts.social import confirming, signing_up
 from accounts.social.configuration import SignInServer
 

@@ -14,9 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from accounts.adapter import SignUpClosed
 from accounts.email_addresses import is_email_taken
 from accounts.invitations.links import InvitationGone, find_usable_invitation
+from accounts.sign_up import SignUpClosed
 
 
 def sign_up(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:

@@ -21,6 +21,7 @@ from accounts.audit.models import AuditEvent
 from accounts.invitations.links import create_invitation, revoke_invitation
 from accounts.models import Invitation, User
 from accounts.rate_limits import RateLimit
+from accounts.sign_up import save_under_sign_up_lock
 from config.logs import path_for_log
 from tests.factories import create_signed_in_client, run_at_once
 
@@ -82,7 +83,7 @@ def test_one_account_results_from_two_simultaneous_sign_ups_with_a_single_link(
     commit_for_real: None, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both have a valid form before either is saved."""
-    both_are_there, save = Barrier(2), adapter.save_under_sign_up_lock
+    both_are_there, save = Barrier(2), save_under_sign_up_lock
 
     def save_together(request: HttpRequest, user: User) -> None:
         both_are_there.wait(timeout=20)

@@ -86,6 +86,7 @@ def test_a_session_ends_a_month_after_the_sign_in_however_much_it_is_used(
         [row] = Session.objects.all()
         assert row.expire_date <= timezone.now() + timedelta(seconds=60)
         assert session.get_expiry_age() <= 60
+        assert session.session_key
         client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
     session[SIGNED_IN_AT_KEY] = signed_in_at - 60
     session.save()

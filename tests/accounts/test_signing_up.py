@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from accounts import adapter
 from accounts.models import User
+from accounts.sign_up import save_under_sign_up_lock
 from tests.factories import run_at_once
 
 SIGN_UP = "/accounts/signup/"
@@ -90,7 +91,7 @@ def test_a_double_post_of_the_sign_up_makes_one_account(
 def meet_before_saving(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both have a valid form, with a free address, before either is saved."""
     both_are_there = Barrier(2)
-    save = adapter.save_under_sign_up_lock
+    save = save_under_sign_up_lock
 
     def save_together(request: HttpRequest, user: User) -> None:
         both_are_there.wait(timeout=20)

@@ -361,7 +361,8 @@ def test_a_rejected_key_is_shown_as_rejected_until_a_reply_is_accepted(
         return str(row.check_result)
 
     assert send(Behaviour.of("Low.")) == ""
-    assert row.last_checked_at is None
+    checked_at = row.last_checked_at
+    assert checked_at is None
     assert send(Behaviour(error=ErrorAnswer(401))) == KeyStatus.INVALID
     assert row.last_checked_at is not None
     assert send(Behaviour(error=ErrorAnswer(404))) == KeyStatus.INVALID

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -45,5 +46,5 @@ def test_a_traceback_keeps_its_lines() -> None:
 
 
 def test_the_log_is_written_so() -> None:
-    formatter = settings.LOGGING["formatters"]["line"]
+    formatter: Any = settings.LOGGING["formatters"]["line"]
     assert formatter["class"] == f"{LineFormatter.__module__}.{LineFormatter.__name__}"
