@@ -46,5 +46,6 @@ def test_a_traceback_keeps_its_lines() -> None:
 
 
 def test_the_log_is_written_so() -> None:
-    formatter: Any = settings.LOGGING["formatters"]["line"]
+    logging_settings: Any = settings.LOGGING
+    formatter = logging_settings["formatters"]["line"]
     assert formatter["class"] == f"{LineFormatter.__module__}.{LineFormatter.__name__}"
