@@ -187,7 +187,7 @@ MIDDLEWARE = [
     "accounts.anonymous_limits.limit_anonymous_sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "accounts.authentication.AuthenticationMiddleware",
+    "config.authentication.AuthenticationMiddleware",
     "accounts.form_limits.FormLimitMiddleware",  # before any form of an account causes a write
     "accounts.page_account.SameAccountMiddleware",
     "accounts.sessions.tracking.track_sessions",

@@ -1,5 +1,5 @@
-"""Limits for one person: unfinished replies, messages per minute, and characters, per time and in
-all.
+"""Limits for one person: unfinished replies, messages per minute, characters, per time and in all,
+and the use of a connection in a month.
 
 They are checked under a lock on the person's row, in the transaction that creates the reply, so
 that messages sent at the same time can't pass together.
@@ -9,16 +9,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Q, Sum
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce, Length, Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.connections.access import find_paying_connection
+from accounts.connections.limits import Reserve, find_reached_limit
+from accounts.connections.models import Connection
 from accounts.models import User, UserLimits
 from chat.models import Conversation
-from streaming.models import StreamQuerySet
+from chat.replies.context import DEFAULT_CONTEXT_WINDOW, DEFAULT_RESERVE_TOKENS
+from chat.replies.errors import ReplyRejected
+from chat.replies.settings import ReplySettings
+from streaming.models import Stream, StreamQuerySet
+from streaming.providers import catalog
+from streaming.providers.catalog import Model
+from streaming.providers.types import Usage
 
 LIMITS = {
     "unfinished_replies": "MAX_UNFINISHED_REPLIES_PER_USER",
@@ -30,6 +41,9 @@ LIMITS = {
 """The column of each limit, and its setting."""
 
 NO_LIMITS = UserLimits()
+
+RESERVE = "reserve"
+"""The argument of a stream with the most that it may use of a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +128,40 @@ def sum_stored_chars(user: User) -> int:
 def _is_over_limit(sent: int, size: int, limit: int) -> bool:
     """A message that is longer than the limit alone is accepted if it is the only one."""
     return sent > 0 and sent + size > limit
+
+
+def reserve_use(
+    user: User, conversation: Conversation, model: Model, chosen: ReplySettings, size: int
+) -> dict[str, Any]:
+    """The reserve of a new reply, for the arguments of its stream; empty without a limit. Call it
+    under the lock of `lock_user`, so that replies that are sent at once can't pass together. Raises
+    ReplyRejected."""
+    if not catalog.PROVIDERS[model.provider].needs_key:
+        return {}
+    connection = find_paying_connection(user, model.provider)
+    if connection is None or not connection.has_limit:
+        return {}
+    reserve = _estimate_reserve(connection, conversation, model, chosen, size)
+    unfinished = Stream.objects.owned_by(user).unfinished()
+    arguments = unfinished.values_list("arguments", flat=True)
+    reserves = [each[RESERVE] for each in arguments if RESERVE in each]
+    if sentence := find_reached_limit(user, connection, reserve, reserves):
+        raise ReplyRejected("limit_reached", sentence)
+    return {RESERVE: reserve.to_json()}
+
+
+def _estimate_reserve(
+    connection: Connection,
+    conversation: Conversation,
+    model: Model,
+    chosen: ReplySettings,
+    size: int,
+) -> Reserve:
+    """A token has at least one character, as a rule. The prompt is at most the window."""
+    stored = conversation.messages.aggregate(chars=Sum(Length("content")))["chars"] or 0
+    prompt = min(stored + size, model.context_window or DEFAULT_CONTEXT_WINDOW)
+    output = chosen.max_tokens or model.max_output or DEFAULT_RESERVE_TOKENS
+    dollars: Decimal | None = None
+    if model.price:
+        dollars = model.price.calculate_cost(Usage(prompt, output))
+    return Reserve(connection.pk, prompt + output, dollars)

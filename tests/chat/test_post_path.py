@@ -27,6 +27,7 @@ FOLLOWED = ("accounts/decorators.py", "chat/messages/", "chat/replies/")
 DATA = (
     "accounts/models.py",
     "chat/models.py",
+    "chat/querysets.py",
     "streaming/models.py",
     "streaming/providers/catalog",
 )
@@ -54,7 +55,10 @@ def recorded_files(files: list[str]) -> Iterator[None]:
             return
         name = path.relative_to(root).as_posix()
         is_followed = name.startswith(FOLLOWED)
-        if not (is_followed or files) or name.startswith((*DATA, ".venv", "tests", "config")):
+        if not (is_followed or files) or name.startswith((*DATA, ".venv", "tests")):
+            return
+        if name.startswith("config"):  # the middleware, which loads the person when asked
+            door = frame
             return
         files.append(name)
         door = None if is_followed else frame
@@ -96,5 +100,5 @@ def check_post(client: Client, url: str, form: dict[str, str]) -> None:
     passed = list(dict.fromkeys(files))
     assert passed[0] == "accounts/decorators.py"
     assert passed[-1].startswith("streaming/lifecycle/")
-    assert len(passed) <= MAX_FILES, passed
+    assert len(passed) <= MAX_FILES, "\n".join(passed)
     assert {*passed} <= {link.file for link in read_links(POST)}
