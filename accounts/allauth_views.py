@@ -189,9 +189,9 @@ class EmailView(views.EmailView):
         """Accept only a confirmed address, because it signs in and resets the password."""
         user, address = _require_user(request), self._get_email_address(request)
         if address and not address.verified and address.email != user.email:
-            messages.error(
-                request, _("Confirm this address first, with the email that we sent to it.")
-            )
+            by_mail = _("Confirm this address first, with the email that we sent to it.")
+            by_person = _("Your administrator has to confirm this address first.")
+            messages.error(request, by_mail if settings.HAS_MAIL_SERVER else by_person)
             return None
         if address and is_email_taken(address.email, exclude=user):
             messages.error(request, _("Another account already uses this address."))

@@ -3,6 +3,7 @@
 import pytest
 from django.core import mail
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import CacheEntry, User
 
@@ -94,8 +95,9 @@ def find_link_in_mail() -> str:
 
 
 def test_a_forgotten_password_is_replaced_by_a_link_that_works_once(
-    owner: User, client: Client
+    owner: User, client: Client, settings: Settings
 ) -> None:
+    settings.HAS_MAIL_SERVER = True
     answer = client.post(RESET, {"email": "Owner@Holdfast.test"}, follow=True)
     assert "Check your email" in answer.content.decode()
     link = find_link_in_mail()

@@ -124,6 +124,7 @@ def test_the_link_in_the_mail_confirms_an_address(
     db: None, client: Client, settings: Settings
 ) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.HAS_MAIL_SERVER = True
     answer = client.post(SIGN_UP, build_form("ann@example.org"), follow=True)
     assert "Check your email" in answer.content.decode()
     assert "_auth_user_id" not in client.session
