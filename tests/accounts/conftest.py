@@ -1,14 +1,22 @@
 """Fixtures of the tests of accounts."""
 
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
 from tests.factories import create_signed_in_client
+
+
+@pytest.fixture(scope="session", autouse=True)
+def load_addresses() -> None:
+    """allauth's depend on settings that tests change, and are loaded once."""
+    import_module(settings.ROOT_URLCONF)
 
 
 @pytest.fixture
