@@ -590,6 +590,15 @@ async def test_a_key_in_the_text_of_a_reply_is_removed(
     assert re.fullmatch(r"Kelp\. .{0,3}\[key\] .{0,3}\[key\] The end\.", join_text(events))
 
 
+@pytest.mark.parametrize("cut", [{}, {"cut_after": 2}, {"finish": ""}])
+async def test_a_text_that_ends_like_the_beginning_of_a_key_is_whole(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter, cut: dict[str, Any]
+) -> None:
+    fake.script(Behaviour.of("Keys begin with ", KEY[:7], **cut))
+    events, _ = await collect_until_error(make_adapter(timeouts=QUICK), build_request(wire))
+    assert join_text(events) == f"Keys begin with {KEY[:7]}"
+
+
 @pytest.mark.parametrize("name", [KEY, f"kelp-{KEY} ", KEY * 30])
 async def test_a_key_in_a_list_of_models_is_left_out(
     fake: Fake, wire: Wire, name: str, caplog: pytest.LogCaptureFixture

@@ -183,9 +183,12 @@ class ProviderCall:
     def _flush_held(self, *, is_whole: bool) -> Iterator[Delta]:
         """The text that is still held when the reply ends."""
         for delta in self._splitter.flush_held(is_whole=is_whole) if self._splitter else ():
-            if cleaned := self._cleaner.clean(delta):
+            if cleaned := self._clean(delta):
                 yield cleaned
-        yield from self._cleaner.flush()
+        for delta in self._cleaner.flush():
+            if cleaned := self._key_filter.clean(delta):
+                yield cleaned
+        yield from self._key_filter.flush()
 
     def _add_checkpoint(self, delta: Delta, event: dict[str, Any]) -> Delta:
         cursor = self._wire.get_cursor(event)
