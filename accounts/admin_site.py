@@ -17,6 +17,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.admin.sites import AdminSite
 from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import reverse
+
+from accounts.admin_topics import group_by_topic
 
 if TYPE_CHECKING:
     from accounts.audit.kinds import EventKind
@@ -59,6 +62,14 @@ class AuditedAdminSite(AdminSite):
             # `media` and checks name the module of the class.
             base = type(base.__name__, (AuditedAdminMixin, base), {"__module__": base.__module__})
         super().register(model_or_iterable, base, **options)
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        apps = super().get_app_list(request, app_label)
+        return (
+            apps
+            if app_label
+            else group_by_topic(apps, reverse("admin:index", current_app=self.name))
+        )
 
 
 def describe_row(row: Model) -> str:

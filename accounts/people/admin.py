@@ -47,9 +47,9 @@ class UserAdmin(DeferredDeletionMixin, ReauthenticationMixin, DateHierarchyMixin
         "name",
         "is_active",
         "is_staff",
-        "date_joined",
-        "last_login",
         *FACTS,
+        "last_login",
+        "date_joined",
     )
     list_filter = ("is_staff", "is_active", "date_joined")
     search_fields = ("email", "name")
