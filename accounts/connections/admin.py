@@ -48,7 +48,7 @@ class ConnectionAdmin(ReauthenticationMixin, admin.ModelAdmin):
         "last_used_at",
     )
     list_filter = ("kind", "enabled")
-    filter_horizontal = ("people", "groups")
+    filter_horizontal = ("groups",)
     actions = ("check_again",)
     fieldsets = (
         (None, {"fields": ("name", "kind", "address", "key", "remove_key", "enabled")}),

@@ -12,9 +12,13 @@ from accounts.connections.addresses import check_address
 from accounts.connections.kinds import ConnectionKind
 from accounts.connections.models import Connection
 from accounts.outbound.errors import RefusedAddress
+from accounts.people.fields import PeopleField
 
 
 class ConnectionForm(forms.ModelForm):
+    people = PeopleField(
+        label=_("People"), required=False, help_text=_("The address of each person on a line.")
+    )
     key = forms.CharField(
         label=_("API key"),
         required=False,

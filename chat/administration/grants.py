@@ -12,11 +12,15 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_guard import ReauthenticationMixin
 from accounts.models import User
+from accounts.people.fields import PersonField
 from chat.content_access.grants import MAX_GRANT_HOURS, grant_access, revoke_grant
 from chat.models import ContentGrant
 
 
 class ContentGrantForm(forms.ModelForm):
+    person = PersonField(
+        label=_("Person"), help_text=_("The address of the person whose conversations may be read.")
+    )
     hours = forms.IntegerField(label=_("Hours"), min_value=1, max_value=MAX_GRANT_HOURS, initial=1)
 
     class Meta:
@@ -31,7 +35,6 @@ class ContentGrantAdmin(ReauthenticationMixin, admin.ModelAdmin):
     form = ContentGrantForm
     list_display = ["reader", "person", "reason", "until", "granted_by"]
     list_select_related = ["reader", "person", "granted_by"]
-    raw_id_fields = ["person"]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "reader":

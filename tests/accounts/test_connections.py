@@ -40,6 +40,21 @@ def get_change_url(connection: Connection) -> str:
 # The key that counts
 
 
+def test_people_are_chosen_by_address(
+    as_administrator: Client, owner: User, colleague: User
+) -> None:
+    text = f" Owner@Holdfast.test\n\n{colleague.pk}\n"
+    page = post_connection(as_administrator, people=f"{text}nobody@holdfast.test")
+    assert "Nobody has the address nobody@holdfast.test." in page
+    post_connection(as_administrator, people=text)
+    connection = Connection.objects.get()
+    assert set(connection.people.all()) == {owner, colleague}
+    change = f"/admin/accounts/connection/{connection.pk}/change/"
+    assert "owner@holdfast.test\n" in as_administrator.get(change).content.decode()
+    post_connection(as_administrator, change, people=owner.email)
+    assert set(connection.people.all()) == {owner}
+
+
 def test_a_connection_is_for_chosen_people(owner: User, colleague: User, stranger: User) -> None:
     connection = create_connection("openai", owner)
     group = Group.objects.create(name="Lab")
