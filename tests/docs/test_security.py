@@ -1,0 +1,104 @@
+"""The pages about security: what they name exists, and no finding and no requirement is missing."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from accounts.factors.recovery_codes import CODE_CHARS
+from accounts.password_rules import MIN_DIGITS, MIN_OTHER_CHARS, PRODUCT_WORDS
+from accounts.session_store import MAX_SESSION_SECONDS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    ROOT / "SECURITY.md",
+    ROOT / "docs" / "security.md",
+    *sorted((ROOT / "docs" / "security").glob("*.md")),
+]
+FINDINGS = [
+    *(f"H{number}" for number in range(1, 9)),
+    *(f"M{number}" for number in range(1, 12)),
+    *(f"L{number}" for number in range(1, 11)),
+]
+NUMBERS = Path(__file__).with_name("asvs_numbers.txt").read_text().split()
+"""The requirements of OWASP ASVS 5.0.0 at levels 1 and 2 in the chapters of the page."""
+FURTHER_CASES = 3
+
+
+def read_page(name: str) -> str:
+    return (ROOT / "docs" / "security" / name).read_text()
+
+
+def list_proofs(text: str) -> list[str]:
+    """Tests and lines of the code, such as `accounts/test_keys.py::test_a_key_is_added`."""
+    return re.findall(r"`([\w/]+\.py(?:::\w+)?)`", text)
+
+
+@cache
+def read_source(path: str) -> str:
+    """Tests are named relative to their folder. Empty if there is no such file."""
+    is_test = path.rpartition("/")[2].startswith("test_")
+    file = ROOT / "tests" / path if is_test else ROOT / path
+    return file.read_text() if file.is_file() else ""
+
+
+def exists(proof: str) -> bool:
+    path, _, name = proof.partition("::")
+    defined = rf"^\s*(?:async )?(?:def|class) {name}\b|^{name}\b" if name else r"\w"
+    return re.search(defined, read_source(path), re.MULTILINE) is not None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_proof_exists(page: Path) -> None:
+    assert [proof for proof in list_proofs(page.read_text()) if not exists(proof)] == []
+
+
+def test_a_proof_that_is_missing_is_found() -> None:
+    assert exists("docs/test_security.py::test_every_proof_exists")
+    assert not exists("docs/test_security.py::test_every_proof_exist")
+    assert not exists("docs/test_nothing.py::test_every_proof_exists")
+
+
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_every_finding_has_tests_and_further_cases(finding: str) -> None:
+    [section] = re.findall(
+        rf"^## {finding}\. .+?$(.+?)(?=^## |\Z)", read_page("findings.md"), re.M | re.S
+    )
+    rows = [row for row in section.splitlines() if list_proofs(row)]
+    found = [row for row in rows if row.startswith("| as found |")]
+    assert found
+    assert len(rows) - len(found) >= FURTHER_CASES
+
+
+def test_every_requirement_is_answered_once() -> None:
+    applying, _, others = read_page("asvs.md").partition("## Those that do not apply")
+    rows = re.findall(r"^\| (\d[\d.]+) \| (.+) \| (.+) \|$", applying, re.M)
+    assert all(answer and list_proofs(proof) for _, answer, proof in rows)
+    left_out = re.findall(r"^\| ([\d., ]+) \| .+ \|$", others, re.M)
+    answered = [number for number, *_ in rows]
+    answered += [number for numbers in left_out for number in numbers.split(", ")]
+    assert sorted(answered) == sorted(NUMBERS)
+
+
+def test_what_is_not_met_is_named_at_the_beginning() -> None:
+    beginning, _, tables = read_page("asvs.md").partition("## ")
+    rows = [row for row in tables.splitlines() if "**" in row]
+    assert rows
+    for row in rows:
+        assert re.search(rf"\b{re.escape(row.split()[1])}\b", beginning), row
+
+
+def test_the_words_that_passwords_may_not_be_are_listed() -> None:
+    page = read_page("accounts.md")
+    assert all(f"`{word}`" in page for word in PRODUCT_WORDS)
+    assert f"fewer than {MIN_OTHER_CHARS} other characters" in page
+    assert f"Digits alone need {MIN_DIGITS}" in page
+
+
+def test_times_and_lengths_are_those_of_the_code() -> None:
+    days = MAX_SESSION_SECONDS // (24 * 60 * 60)
+    assert f"whatever happens | {days} days |" in read_page("accounts.md")
+    assert f"| {CODE_CHARS} of 31 characters" in read_page("cryptography.md")
