@@ -123,7 +123,7 @@ def test_a_recovery_code_signs_in_once_and_is_reported(owner: User, password: st
     add_app(owner)
     [code, other, *_] = create_recovery_codes(owner)
     assert try_code(owner, password, code.upper().replace("-", " "))
-    assert "It won’t work again" in mail.outbox[-1].body
+    assert any("It won’t work again" in sent.body for sent in mail.outbox)
     event = AuditEvent.objects.get(kind="recovery_codes.used")
     assert (event.account_id, event.facts) == (owner.pk, {"codes_left": 9})
     assert not try_code(owner, password, code)

@@ -197,6 +197,7 @@ FIRST_BUTTON = {
     "model_not_found": "Choose another model",
     "bad_request": "Choose another model",
     "refused": "Edit your message",
+    "limit_reached": "Choose another model",
     "timeout": "Try again",
     "cut_off": "Try again",
     "network": "Try again",
