@@ -50,6 +50,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "password1", "password2", "usable_password", "set-password", "unset-password",
     ),
     "/admin/accounts/auditevent/export/": ("q",),
+    "/admin/accounts/ledgerentry/export/": ("by", "month", "person"),
     "/admin/autocomplete/": ("term", "app_label", "model_name", "field_name"),
     "/admin/chat/conversation/%(id)s/content/": NO_FIELDS,
     "/admin/jsi18n/": NO_FIELDS,
