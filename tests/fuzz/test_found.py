@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import User
 from chat.models import Conversation
@@ -48,6 +49,14 @@ def test_an_address_with_a_nul_is_refused(owner: User, address: str) -> None:
     answer = create_signed_in_client(owner).get(address)
     assert answer.status_code == 400
     assert "couldn’t read that" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_an_address_with_a_nul_is_refused_where_people_sign_up_by_invitation(
+    settings: Settings, owner: User
+) -> None:
+    settings.SIGNUP = "invite"
+    assert Client(raise_request_exception=False).get("/c/%00").status_code == 400
 
 
 @pytest.mark.django_db(transaction=True)
