@@ -136,7 +136,8 @@ def key_status_by_provider(user: User) -> dict[str, str]:
 
 def providers_with_lost_key(user: User) -> set[str]:
     """Of keys whose master key is gone, so that their owner has to enter them again."""
-    keys = ApiKey.objects.filter(user=user).exclude(master_key_id__in=list(settings.MASTER_KEYS))
+    own = ApiKey.objects.owned_by(user)
+    keys = own.exclude(master_key_id__in=list(settings.MASTER_KEYS))
     return set(keys.values_list("provider", flat=True))
 
 
