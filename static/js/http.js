@@ -54,8 +54,8 @@ function postWithToken(token, action, body, { isAct = true, keepalive = false })
 }
 
 /** @returns {Promise<Response & {html: string} | null>} null if no complete response came */
-export function fetchFragment(address) {
-  return fetchText(address, { headers: buildHeaders() });
+export function fetchFragment(address, headers = {}) {
+  return fetchText(address, { headers: { ...buildHeaders(), ...headers } });
 }
 
 /** Whether the server rejected the request because another account is signed in now. */

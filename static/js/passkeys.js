@@ -37,7 +37,7 @@ async function onSubmit(form) {
 
 async function readOptions({ dataset }) {
   if (!dataset.optionsUrl) return JSON.parse(document.getElementById(dataset.options).textContent);
-  const response = await fetchFragment(dataset.optionsUrl);
+  const response = await fetchFragment(dataset.optionsUrl, { Accept: "application/json" });
   if (!response?.ok) throw new Error(`The options were refused: ${response?.status}`);
   return JSON.parse(response.html);
 }
