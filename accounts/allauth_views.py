@@ -125,6 +125,11 @@ class SignUpByPasskeyView(SignUpView):
 
     template_name = "account/signup_by_passkey.html"
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.MFA_PASSKEY_SIGNUP_ENABLED:
+            raise Http404
+        return super().dispatch(request, *args, **kwargs)
+
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"by_passkey": True}
 
@@ -257,6 +262,7 @@ urlpatterns = [
     path("login/", LoginView.as_view(), name="account_login"),
     path("login/code/", RequestLoginCodeView.as_view(), name="account_request_login_code"),
     path("signup/", SignUpView.as_view(), name="account_signup"),
+    path("signup/passkey/", SignUpByPasskeyView.as_view(), name="account_signup_by_passkey"),
     path("invitation/<str:token>/", open_invitation, name="invitation"),
     path("reauthenticate/", ReauthenticateView.as_view(), name="account_reauthenticate"),
     path("email/", EmailView.as_view(), name="account_email"),
@@ -269,7 +275,3 @@ urlpatterns = [
         name="account_reset_password_from_key",
     ),
 ]
-if settings.MFA_PASSKEY_SIGNUP_ENABLED:
-    urlpatterns.append(
-        path("signup/passkey/", SignUpByPasskeyView.as_view(), name="account_signup_by_passkey")
-    )

@@ -83,6 +83,7 @@ ROUTES: dict[str, Route] = {
     "account_login": Route("everybody", owner_status=302),
     "account_logout": Route("everybody"),
     "account_signup": Route("everybody", owner_status=302),
+    "account_signup_by_passkey": Route("everybody", owner_status=404),  # needs a mail server
     # Sign-in with other servers, of which none is configured here
     "github_login": Route("everybody", owner_status=404),
     "github_callback": Route("everybody", owner_status=404),

@@ -17,8 +17,13 @@ from pytest_django import Settings
 
 from accounts.models import User
 from config import even_answers
+from tests.accounts import openid_browser
 from tests.accounts.mail_server import run_mail_server
+from tests.accounts.openid_browser import build_server
+from tests.config.test_headers import fill_path
+from tests.fuzz.site import list_addresses
 from tools.deployment.deployment import Deployment
+from tools.fake_openid.server import serve as serve_openid
 from tools.waiting import until
 
 PASSWORD = "kelp-holds-fast-7"
@@ -26,14 +31,18 @@ TRIES = 3
 FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "sign in": ("/accounts/login/", {"login": "{}", "password": "a guess"}),
     "sign up": ("/accounts/signup/", {"email": "{}", "password1": PASSWORD}),
+    "sign up by passkey": ("/accounts/signup/passkey/", {"email": "{}"}),
     "reset": ("/accounts/password/reset/", {"email": "{}"}),
     "request a code": ("/accounts/login/code/", {"email": "{}"}),
 }
+AFTER_SIGN_UP: list[tuple[str, dict[str, str]]] = [
+    ("/accounts/confirm-email/", {"action": "resend"}),
+    *[("/accounts/confirm-email/", {"code": "ZZZZ-ZZZZ"})] * 3,
+]
 FOLLOW_UPS: dict[str, list[tuple[str, dict[str, str]]]] = {
-    "sign up": [
-        ("/accounts/confirm-email/", {"action": "resend"}),
-        *[("/accounts/confirm-email/", {"code": "ZZZZ-ZZZZ"})] * 3,
-    ],
+    "sign up": AFTER_SIGN_UP,
+    "sign up by passkey": AFTER_SIGN_UP,
+    "sign up with another server": AFTER_SIGN_UP,
     "request a code": [
         ("/accounts/login/code/confirm/", {"action": "resend"}),
         *[("/accounts/login/code/confirm/", {"code": "ZZZZ-ZZZZ"})] * 3,
@@ -51,6 +60,7 @@ def with_mail_server(settings: Settings) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
     settings.ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+    settings.MFA_PASSKEY_SIGNUP_ENABLED = True
     settings.SIGNUP = "open"
 
 
@@ -63,9 +73,16 @@ def describe(response: Any, address: str) -> str:
 
 
 def list_answers(name: str, address: str) -> list[str]:
-    client = Client()
     path, form = FORMS[name]
-    forms = [(path, {key: text.format(address) for key, text in form.items()})]
+    return list_answers_of(
+        Client(), name, path, {key: text.format(address) for key, text in form.items()}, address
+    )
+
+
+def list_answers_of(
+    client: Client, name: str, path: str, form: dict[str, str], address: str
+) -> list[str]:
+    forms = [(path, form)]
     answers = []
     for path, form in [*forms, *FOLLOW_UPS.get(name, [])]:
         response = client.post(path, form)
@@ -87,6 +104,47 @@ def test_the_answers_for_known_and_unknown_addresses_have_the_same_bytes(
         assert known == unknown
     if name != "sign in":
         assert {letter.to[0].split("@")[1] for letter in mail.outbox} >= {"known.test"}
+
+
+@pytest.mark.parametrize("is_typed", [True, False], ids=["typed", "sent by the server"])
+def test_signing_up_with_another_server_tells_nothing(
+    db: None, with_mail_server: None, settings: Settings, is_typed: bool
+) -> None:
+    """The other server has no address of the person, or one that nobody has confirmed."""
+    User.objects.create_user("owner@holdfast.test", PASSWORD)
+    User.objects.create_user("person@known.test", PASSWORD)
+    answers = []
+    with serve_openid() as fake:
+        settings.SIGN_IN_SERVERS = [build_server(fake)]
+        for address in ("person@known.test", "person@other.test"):
+            client = Client()
+            fake.person = {"sub": address, "email": "" if is_typed else address}
+            answer = openid_browser.sign_in(client)
+            name, form = "sign up with another server", {"email": address}
+            answers.append([describe(answer, address)])
+            if is_typed:
+                path = answer.headers["Location"]
+                answers[-1] += list_answers_of(client, name, path, form, address)
+    assert answers[0] == answers[1]
+    assert {letter.to[0] for letter in mail.outbox} >= {"person@known.test"}
+
+
+def test_a_form_that_is_answered_at_once_sends_no_mail_and_makes_no_account(
+    db: None, with_mail_server: None, settings: Settings
+) -> None:
+    """Tries each form of accounts as a visitor, with a known and an unknown address."""
+    User.objects.create_user("person@known.test", PASSWORD)
+    paths = {fill_path(address) for address in list_addresses()}
+    forms = sorted(path for path in paths if path.startswith(even_answers.FORM_PATHS))
+    at_once = [path for path in forms if not even_answers.is_even("POST", path)]
+    assert "/accounts/login/" in at_once
+    assert {path for path, _ in FORMS.values()} - set(at_once) <= set(forms)
+    for path in at_once:
+        for address in ("person@known.test", "person@other.test"):
+            typed = dict.fromkeys(("email", "login"), address) | {"password1": PASSWORD}
+            Client().post(path, typed | {"password": "a guess"})
+    assert mail.outbox == []
+    assert User.objects.count() == 1
 
 
 def test_adding_an_address_tells_nothing_about_other_accounts(
