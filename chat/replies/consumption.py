@@ -30,12 +30,13 @@ CONTINUED_CHARS = "continued_chars"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A stream's call of a provider. `earlier_tokens` are the prompts of attempts whose workers
-    died, so that the provider reported no usage."""
+    """A stream's call of a provider. The earlier tokens are the prompts of attempts whose workers
+    died, so that the provider reported no usage, and what they wrote."""
 
     connection_id: int = OWN_KEY
     prompt_tokens: int = 0
     earlier_tokens: int = 0
+    earlier_output_tokens: int = 0
 
     @classmethod
     def from_stream(cls, stream: Stream) -> Call | None:
@@ -44,21 +45,25 @@ class Call:
         if stored is None:
             was_called = bool(stream.usage) or stream.first_chunk_at is not None
             return cls() if was_called else None
-        return cls(stored["connection"], stored["prompt"], stored["earlier"])
+        output = stored.get("earlier_output", 0)  # the version before did not store it
+        return cls(stored["connection"], stored["prompt"], stored["earlier"], output)
 
 
-def save_call(stream: Stream, request: Request, connection_id: int) -> None:
+def save_call(stream: Stream, request: Request, connection_id: int, text: StreamText) -> None:
     """Store that the provider is about to be called. A worker that takes over calls again, unless
-    it continues from the provider's copy."""
+    it continues from the provider's copy. `text` is what the stream has so far."""
     before: dict[str, Any] = stream.arguments.get(CALL) or {}
     earlier: int = before.get("earlier", 0)
+    earlier_output: int = before.get("earlier_output", 0)
     if before and before["epoch"] != stream.epoch and not stream.upstream_cursor:
         earlier += before["prompt"]
+        earlier_output = estimate_tokens(_select_own_text(stream, text))
     prompt = estimate_tokens(request.system) + sum(map(estimate_turn_tokens, request.turns))
     call = {
         "connection": connection_id,
         "prompt": prompt,
         "earlier": earlier,
+        "earlier_output": earlier_output,
         "epoch": stream.epoch,
     }
     save_facts(stream, **{CALL: call})
@@ -96,8 +101,8 @@ def measure(
         return None
     prompt = call.prompt_tokens if counted.input is None else counted.input
     output = estimate_tokens(own) if counted.output is None else counted.output
-    if is_counted and call.earlier_tokens:
-        output += estimate_tokens(_select_earlier_text(stream, text))
+    if counted.output is not None:
+        output += call.earlier_output_tokens
     prompt += call.earlier_tokens
     usage = Usage(prompt, output, counted.reasoning, counted.cached, counted.cache_written)
     return Consumption(
@@ -119,12 +124,6 @@ def _select_own_text(stream: Stream, text: StreamText) -> str:
     """The text and reasoning that this stream has written itself."""
     content_chars, reasoning_chars = _read_continued_chars(stream, text)
     return text.content[content_chars:] + text.reasoning[reasoning_chars:]
-
-
-def _select_earlier_text(stream: Stream, text: StreamText) -> str:
-    """The part of its own text that attempts wrote whose workers died."""
-    content_chars, _ = _read_continued_chars(stream, text)
-    return text.content[content_chars : text.seams[-1]] if text.seams else ""
 
 
 def _read_continued_chars(stream: Stream, text: StreamText) -> tuple[int, int]:

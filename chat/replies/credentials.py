@@ -20,6 +20,7 @@ from chat.models import Message
 from chat.replies.consumption import save_call
 from chat.replies.shared_key import LimitReached, SharedKeySource
 from streaming.database import run_in_db_until_answered
+from streaming.events import StreamText
 from streaming.models import Stream
 from streaming.providers import catalog
 from streaming.providers.errors import InvalidKey, ModelNotFound
@@ -70,14 +71,16 @@ def open_access(stream: Stream, model: catalog.Model) -> ProviderAccess:
     return access
 
 
-def build_source(stream: Stream, model: catalog.Model, request: Request) -> ReplySource:
+def build_source(
+    stream: Stream, model: catalog.Model, request: Request, text: StreamText
+) -> ReplySource:
     """The source of a reply to this request, without the parts that the server is known to refuse.
-    Raises InvalidKey and LimitReached."""
+    `text` is what the stream has so far. Raises InvalidKey and LimitReached."""
     for name in model.refused_parts:
         request = omit_part(request, name)
     access = open_access(stream, model)
     connection = access.connection
-    save_call(stream, request, connection.pk if connection else OWN_KEY)
+    save_call(stream, request, connection.pk if connection else OWN_KEY, text)
     # The first call imports the adapter's libraries, which takes up to a second.
     name = catalog.PROVIDERS[model.provider].name
     create_source = SharedKeySource if connection else ReplySource

@@ -73,7 +73,7 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
         background=stream.owner.background_replies,
         cache_key=_build_cache_key(answer),
     )
-    return credentials.build_source(stream, model, request)
+    return credentials.build_source(stream, model, request, text)
 
 
 def _build_cache_key(answer: Message) -> str:

@@ -106,7 +106,7 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
         max_tokens=_get_max_tokens(model),
         reasoning_effort=model.efforts[0] if model.efforts else None,
     )
-    return credentials.build_source(stream, model, request)
+    return credentials.build_source(stream, model, request, text)
 
 
 def _get_max_tokens(model: catalog.Model) -> int | None:

@@ -31,6 +31,7 @@ SECRET = "sk-harbour-0123456789-ab12"
 USAGE = {"input": 1_000, "output": 200, "reasoning": 50, "cached": 400}
 COMPLETED = Ending.from_finish(Finish("stop", USAGE))
 TEXT = "Because of friction."
+THOUGHT = "The tide drags on the floor of the sea, so the day grows longer. " * 10
 
 
 @pytest.fixture(autouse=True)
@@ -189,7 +190,7 @@ def test_a_continued_stream_counts_its_own_text_only(owner: User) -> None:
 def test_an_attempt_whose_worker_died_is_estimated_and_added(owner: User) -> None:
     """Two calls were made: the provider counted the second one only."""
     stream = call_provider(ask(owner, text="x" * 3_000))
-    append(stream, TEXT)
+    append(stream, (Kind.REASONING, THOUGHT), TEXT)
     successor = lifecycle.register_worker("successor")
     Stream.objects.filter(pk=stream.pk).update(worker=None)
     stream.refresh_from_db()
@@ -197,9 +198,11 @@ def test_an_attempt_whose_worker_died_is_estimated_and_added(owner: User) -> Non
     assert taken
     replies.prepare(taken, journal.read_text(stream.pk))
     assert taken.arguments["call"]["earlier"] == pytest.approx(1_000, abs=10)
+    append(taken, (Kind.REASONING, "Once more."), TEXT)
     assert lifecycle.end(taken.pk, taken.epoch, COMPLETED)
     entry = read_entry()
     assert entry.input_tokens == pytest.approx(2_000, abs=10)
+    assert entry.output_tokens == 200 + estimate_tokens(TEXT + THOUGHT)
     assert (entry.replies, entry.estimated) == (1, 1)
 
 
