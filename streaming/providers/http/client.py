@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import ssl
-import urllib.request
 from collections.abc import Awaitable, Callable
 
 import httpx2
@@ -20,29 +19,26 @@ def create_http_client(
     on_response: Callable[[httpx2.Response], Awaitable[None]],
     check_addresses: AddressCheck | None = None,
 ) -> httpx2.AsyncClient:
-    """A client for one call: nothing to share, to close later or to leak. Behind a proxy that is
-    configured, the proxy resolves names, and addresses can't be checked here."""
-    transport = None if has_proxy() else AsyncioTransport(load_ssl_context(), check_addresses)
-    return httpx2.AsyncClient(
+    """A client for one call: nothing to share, to close later or to leak. A proxy of the environment
+    resolves names itself, so addresses can't be checked here; every other call is checked. Which
+    calls have a proxy decides the library, by scheme, by name and by NO_PROXY."""
+    client = httpx2.AsyncClient(
         verify=load_ssl_context(),
-        transport=transport,
         timeout=httpx2.Timeout(max(timeouts.first_delta, timeouts.idle), connect=timeouts.connect),
         follow_redirects=False,  # neither key nor conversation goes anywhere else
         headers={"Accept-Encoding": "identity"},
         event_hooks={"response": [on_response]},
     )
+    # As an argument, it would switch the proxies off. If the library renames it, this must fail.
+    assert isinstance(client._transport, httpx2.AsyncHTTPTransport)
+    client._transport = AsyncioTransport(load_ssl_context(), check_addresses)
+    return client
 
 
 @functools.cache
 def load_ssl_context() -> ssl.SSLContext:
     """The trusted certificates, loaded once: 25 ms that no event loop should wait for."""
     return httpx2.create_ssl_context()
-
-
-@functools.cache
-def has_proxy() -> bool:
-    """Whether a proxy is configured. Then the library's own transport has to find its way."""
-    return bool(urllib.request.getproxies())
 
 
 def is_header_safe(key: str) -> bool:
