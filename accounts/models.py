@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from accounts.api_keys.statuses import KeyStatus as KeyStatus
@@ -101,9 +102,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text=_("The hashes of sessions before and after the password’s hash was renewed."),
     )
 
+    session_generation = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text=_("Counts sign-outs of all others.")
+    )
+
     objects: ClassVar[UserManager] = UserManager()
 
-    SESSION_HASH_FIELDS: ClassVar[tuple[str, ...]] = ("renewed_session_hashes",)
+    SESSION_HASH_FIELDS: ClassVar = ("renewed_session_hashes", "session_generation")
     """Besides the password, for the engine, which reads few fields."""
     EMAIL_FIELD = "email"
     USERNAME_FIELD = "email"
@@ -137,6 +142,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         before = self.get_session_auth_hash()
         self.password = encoded
         self.renewed_session_hashes = f"{before}:{self.get_session_auth_hash()}"
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Void in later generations. At first it is Django's hash, which older processes know."""
+        plain: str = super()._get_session_auth_hash(secret)  # type: ignore[misc]
+        salt = f"accounts.session_generation:{self.session_generation}"
+        return (
+            salted_hmac(salt, plain, secret=secret).hexdigest()
+            if self.session_generation
+            else plain
+        )
 
     def get_session_auth_fallback_hash(self) -> Iterator[str]:
         """A new password makes the hashes of an earlier renewal void, also if a process sets it

@@ -63,5 +63,5 @@ def _renew_hash(user: User, password: str) -> bool:
     """Return False if the password was changed meanwhile: the new hash would undo the change."""
     unchanged = User.objects.filter(pk=user.pk, password=user.password)
     user.renew_hash(make_password(password))
-    values = {name: getattr(user, name) for name in ("password", *User.SESSION_HASH_FIELDS)}
+    values = {name: getattr(user, name) for name in ("password", "renewed_session_hashes")}
     return bool(unchanged.update(**values))

@@ -18,11 +18,13 @@ from accounts.models import User
 from streaming import lifecycle
 from streaming.hub import build_sessions_notification, notify, user_group
 
+FIELDS_OF_SESSIONS = frozenset({"password", "is_active", "session_generation"})
+
 
 @receiver(post_save, sender=User)
 def on_user_saved(instance: User, update_fields: Any = None, **kwargs: Any) -> None:
-    """The password may have changed, or the person may be inactive now."""
-    if update_fields is None or {"password", "is_active"} & set(update_fields):
+    """The password or the generation may have changed, or the person may be inactive now."""
+    if update_fields is None or FIELDS_OF_SESSIONS & set(update_fields):
         notify_session_change(instance.pk)
         if not instance.is_active:
             # After the commit: an ending locks streams first and people last, a save locks the

@@ -28,7 +28,7 @@ from accounts.audit.events import record_event
 from accounts.audit.kinds import register_kind
 from accounts.decorators import UserRequest, require_post_or_redirect, sign_in_and_return, signed_in
 from accounts.models import User
-from accounts.session_store import SessionStore
+from accounts.sessions.ending import delete_sessions, end_other_sessions
 from accounts.sessions.tracking import UNKNOWN_ADDRESS
 from accounts.sessions.user_agents import describe_user_agent
 
@@ -61,8 +61,7 @@ def sessions_page(request: UserRequest) -> HttpResponse:
     current = request.session.session_key
     devices = [_build_device(row, current) for row in list_live_sessions(request.user)]
     devices.sort(key=lambda device: (device.is_current, device.last_seen_at), reverse=True)
-    context = {"devices": devices, "has_others": any(not one.is_current for one in devices)}
-    return render(request, "settings/sessions.html", context)
+    return render(request, "settings/sessions.html", {"devices": devices})
 
 
 @require_post_or_redirect("sessions")
@@ -71,21 +70,21 @@ def end_sessions(request: UserRequest) -> HttpResponse:
     """End the session whose id the form names, or all but this one. Open sockets of an ended
     session are closed at once (accounts/signals.py)."""
     named = request.POST.get("session", "")
-    others = UserSession.objects.filter(user=request.user).exclude(
-        session_key=request.session.session_key
-    )
-    if named != "others":
-        others = others.filter(pk=int(named) if named.isdecimal() and len(named) < 19 else 0)
-    ended = list(others)
-    for row in ended:
-        SessionStore().delete(row.session_key)
-    others.filter(pk__in=[row.pk for row in ended]).delete()
-    if ended:
-        record_event(SESSIONS_ENDED, request.user, request=request, count=len(ended))
-        get_adapter().send_notification_mail(
-            "account/email/sessions_ended", request.user, {"count": len(ended)}
+    if named == "others":
+        count = end_other_sessions(request)
+    else:
+        mine = UserSession.objects.filter(user=request.user)
+        others = mine.exclude(session_key=request.session.session_key)
+        count = delete_sessions(
+            others.filter(pk=int(named) if named.isdecimal() and len(named) < 19 else 0)
         )
+    if count or named == "others":
+        record_event(SESSIONS_ENDED, request.user, request=request, count=count)
         messages.success(request, _("Signed out there."))
+    if count:
+        get_adapter().send_notification_mail(
+            "account/email/sessions_ended", request.user, {"count": count}
+        )
     return redirect("sessions")
 
 

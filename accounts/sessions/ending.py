@@ -1,15 +1,20 @@
-"""Ends all sessions of people, for an administrator."""
+"""Ends sessions: all of people, for an administrator, and all others of a person."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from allauth.usersessions.models import UserSession
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.models import Session
-from django.db.models import Exists, OuterRef
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
+from accounts.decorators import UserRequest
 from accounts.models import User
+from accounts.session_store import SessionStore
 
 SESSIONS_PER_READ = 500
 
@@ -41,3 +46,32 @@ def _find_owners(user_ids: set[int]) -> dict[str, int]:
         if user_id is not None and int(user_id) in user_ids:
             owners[session.session_key] = int(user_id)
     return owners
+
+
+def end_other_sessions(request: UserRequest) -> int:
+    """End all sessions of the person but this one. Return how many of them had a record.
+
+    A session that only opened sockets and event streams has no record. The new generation ends it
+    too, without reading the whole table of sessions. This session is saved before the commit,
+    because its sockets check it again at once.
+    """
+    with transaction.atomic():
+        user = User.objects.select_for_update().get(pk=request.user.pk)
+        user.session_generation += 1
+        user.save(update_fields=["session_generation"])
+        request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        try:
+            request.session.save()
+        except UpdateError as error:
+            raise SessionInterrupted("Another device ended this session meanwhile.") from error
+        others = UserSession.objects.filter(user=user)
+        return delete_sessions(others.exclude(session_key=request.session.session_key))
+
+
+def delete_sessions(records: QuerySet[UserSession]) -> int:
+    """Return how many there were."""
+    ended = list(records)
+    for row in ended:
+        SessionStore().delete(row.session_key)
+    UserSession.objects.filter(pk__in=[row.pk for row in ended]).delete()
+    return len(ended)

@@ -14,11 +14,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
+from accounts import password_check
 from accounts.audit.models import AuditEvent
 from accounts.models import User
 from accounts.sessions import tracking
 from accounts.sessions.user_agents import describe_user_agent
+from streaming.doors import sessions
 from tests.factories import create_signed_in_client
 
 LOGIN, PAGE, END = "/accounts/login/", "/settings/sessions/", "/settings/sessions/end/"
@@ -101,6 +104,34 @@ def test_all_other_sessions_are_ended(owner: User, colleague: User) -> None:
         *[False] * 3,
         *[True] * 2,
     ]
+
+
+def test_a_session_without_a_record_is_ended_with_the_others(owner: User) -> None:
+    """A thief who only opens sockets and event streams leaves no record."""
+    thief, desk = create_signed_in_client(owner), sign_in(owner)
+    keys = [str(client.session.session_key) for client in (thief, desk)]
+    assert UserSession.objects.count() == 1
+    assert sessions._load_session_users(keys).keys() == {*keys}
+    assert 'value="others"' in desk.get(PAGE).content.decode()
+    for _ in range(2):
+        desk.post(END, {"session": "others"})
+    assert desk.session.session_key == keys[1]
+    assert sessions._load_session_users(keys).keys() == {keys[1]}
+    assert [is_signed_in(client) for client in (thief, desk)] == [False, True]
+    assert AuditEvent.objects.filter(kind="sessions.ended").count() == 2
+
+
+def test_ending_the_others_outlives_a_renewed_hash_and_another_secret_key(
+    owner: User, settings: Settings
+) -> None:
+    thief, desk = create_signed_in_client(owner), sign_in(owner)
+    stale = User.objects.get(pk=owner.pk)
+    desk.post(END, {"session": "others"})
+    assert password_check._renew_hash(stale, PASSWORD)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "the-key-of-this-year-long-and-random-enough-9876543210"
+    assert not sessions._load_session_users([str(thief.session.session_key)])
+    assert not is_signed_in(thief)
 
 
 @pytest.mark.parametrize("named", ["foreign", "mine", "", "-1", "nonsense", "9" * 30])

@@ -42,7 +42,7 @@ from streaming.hub import Hub
 from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
 from tests.access.table import SOCKET_MESSAGES, STREAM
-from tests.factories import create_session_key
+from tests.factories import create_session_key, create_signed_in_client
 from tests.streaming.conftest import on_redis, run_web
 from tests.streaming.factories import (
     append_chunks,
@@ -163,6 +163,16 @@ def test_a_session_without_a_user_is_closed_as_signed_out(open_tab: OpenTab, own
     owner.is_active = False
     owner.save()
     assert open_tab(owner, reads_hello=False).wait_for_close() == 4401
+
+
+def test_signing_out_all_others_closes_a_socket_whose_session_has_no_record(
+    open_tab: OpenTab, owner: User
+) -> None:
+    page = create_signed_in_client(owner)
+    mine, thief = open_tab(str(page.session.session_key)), open_tab(owner)
+    page.post("/settings/sessions/end/", {"session": "others"})
+    assert thief.wait_for_close() == 4401
+    assert mine.is_quiet()
 
 
 def test_an_invalid_session_cookie_fails_alone_and_without_a_traceback(
