@@ -9,7 +9,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHasher
+from django.contrib.auth.hashers import (
+    Argon2PasswordHasher,
+    PBKDF2PasswordHasher,
+    PBKDF2SHA1PasswordHasher,
+    ScryptPasswordHasher,
+)
 
 NICE_VALUE = 5
 MAX_HASHES_AT_ONCE = 2
@@ -48,3 +53,24 @@ class LimitedPBKDF2PasswordHasher(PBKDF2PasswordHasher):
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         return _hash_executor.submit(super().encode, password, salt, iterations).result()
+
+
+class LimitedPBKDF2SHA1PasswordHasher(PBKDF2SHA1PasswordHasher):
+    """Reads the hashes of imported accounts."""
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        return _hash_executor.submit(super().encode, password, salt, iterations).result()
+
+
+class LimitedScryptPasswordHasher(ScryptPasswordHasher):
+    """Reads the hashes of imported accounts."""
+
+    def encode(
+        self,
+        password: str,
+        salt: str,
+        n: int | None = None,
+        r: int | None = None,
+        p: int | None = None,
+    ) -> str:
+        return _hash_executor.submit(super().encode, password, salt, n, r, p).result()

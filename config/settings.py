@@ -481,8 +481,8 @@ AUTHENTICATION_BACKENDS = [
 PASSWORD_HASHERS = [
     "accounts.hashers.LimitedArgon2PasswordHasher",
     "accounts.hashers.LimitedPBKDF2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
-    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "accounts.hashers.LimitedPBKDF2SHA1PasswordHasher",
+    "accounts.hashers.LimitedScryptPasswordHasher",
 ]
 """The first makes new hashes. The second reads those of earlier versions, and the others those of
 accounts that were imported."""

@@ -15,6 +15,7 @@ import pytest
 from django.contrib.auth import hashers as django_hashers
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, make_password
 from django.test import Client
+from django.utils.module_loading import import_string
 from pytest_django import Settings
 
 from accounts import hashers, password_check
@@ -23,6 +24,7 @@ from accounts.models import User
 from config import settings as product
 from streaming.doors import sessions
 from tests.factories import create_signed_in_client
+from tools.waiting import until
 
 LOGIN = "/accounts/login/"
 PASSWORD = "kelp-holds-fast-7"
@@ -81,6 +83,34 @@ def test_two_passwords_are_hashed_at_a_time(
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(make_password, ["kelp"] * 24))
     assert most == 2
+
+
+@pytest.mark.parametrize("path", product.PASSWORD_HASHERS)
+def test_every_hasher_waits_for_its_turn(
+    real_hashers: None, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Encoding and verifying, whichever of them calls the other."""
+    hasher = import_string(path)()
+    encoded = hasher.encode(PASSWORD, "saltsaltsaltsalt")
+    turns = threading.Semaphore(0)
+    running = threading.Barrier(3)
+
+    def take_a_turn() -> None:
+        running.wait(20)
+        turns.acquire(timeout=20)
+
+    for _ in range(2):
+        hashers._hash_executor.submit(take_a_turn)
+    running.wait(20)
+    with ThreadPoolExecutor(2) as threads:
+        made = [
+            threads.submit(hasher.encode, PASSWORD, "saltsaltsaltsalt"),
+            threads.submit(hasher.verify, PASSWORD, encoded),
+        ]
+        until(lambda: hashers._hash_executor._work_queue.qsize() == 2, within=20)
+        assert not any(future.done() for future in made)
+        turns.release(2)
+        assert all(future.result(20) for future in made)
 
 
 def create_accounts() -> None:
