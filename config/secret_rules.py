@@ -9,8 +9,10 @@ from itertools import pairwise
 MIN_SECRET_CHARS = 32
 MIN_DIFFERENT_CHARS = 10
 MAX_SHARE_OF_SERIES = 0.5
-WORDS = re.compile(r"(?:[A-Z]?[a-z]+[-_.,:;!?'/ ]*)+")
-"""A sentence, also without blanks. Random characters have digits, and capitals side by side."""
+WORDS = re.compile(r"(?:[A-Z]?[a-z][-_.,:;!?'/ ]*)+")
+"""A sentence, also without blanks. Random characters have digits, and capitals side by side.
+Each part has one small letter: with `[a-z]+` there would be countless ways to divide a word, and
+all would be tried before a text with a digit at its end is no sentence."""
 
 
 def is_guessable_secret(secret: str) -> bool:

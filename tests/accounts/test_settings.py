@@ -118,6 +118,13 @@ def test_random_secret_keys_are_accepted(read_settings: Any, make: Any) -> None:
     read_settings(SECRET_KEY=make())
 
 
+def test_a_secret_that_is_nearly_a_sentence_is_judged_in_one_pass() -> None:
+    """With an expression that tries all divisions of the words this would not end."""
+    assert not is_guessable_secret(
+        "the-key-of-last-year-long-and-random-enough-0123456789" * 2 + "x"
+    )
+
+
 def test_debugging_needs_no_secrets(read_settings: Any) -> None:
     settings = read_settings(DEBUG="on", SECRET_KEY="", MASTER_KEYS="")
     assert settings["SECRET_KEY"]
