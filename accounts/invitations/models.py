@@ -40,6 +40,7 @@ class Invitation(models.Model):
         blank=True,
         related_name="invitations",
         verbose_name=_("made by"),
+        db_constraint=False,
         help_text=_("Empty if it was made on the command line."),
     )
 
@@ -72,7 +73,10 @@ class InvitationUse(models.Model):
 
     invitation = models.ForeignKey(Invitation, on_delete=models.CASCADE, related_name="uses")
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="invitation_use"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="invitation_use",
+        db_constraint=False,  # an older process deletes people without this table
     )
     used_at = models.DateTimeField(db_default=Now())
 

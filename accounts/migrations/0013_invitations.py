@@ -56,6 +56,7 @@ class Migration(migrations.Migration):
                     "made_by",
                     models.ForeignKey(
                         blank=True,
+                        db_constraint=False,
                         help_text="Empty if it was made on the command line.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
@@ -95,6 +96,7 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="invitation_use",
                         to=settings.AUTH_USER_MODEL,

@@ -17,8 +17,10 @@ class ContentGrant(models.Model):
     """Nobody has this access without a row, not even a superuser, and nobody gives it to
     themselves."""
 
+    # Without constraints: an older process deletes people without this table.
     reader = models.ForeignKey(
         settings.AUTH_USER_MODEL,
+        db_constraint=False,
         on_delete=models.CASCADE,
         related_name="+",
         verbose_name=_("reader"),
@@ -26,6 +28,7 @@ class ContentGrant(models.Model):
     )
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL,
+        db_constraint=False,
         on_delete=models.CASCADE,
         related_name="+",
         verbose_name=_("person"),
@@ -39,6 +42,7 @@ class ContentGrant(models.Model):
     until = models.DateTimeField(_("until"))
     granted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
+        db_constraint=False,
         null=True,
         editable=False,
         on_delete=models.SET_NULL,

@@ -55,6 +55,7 @@ class Migration(migrations.Migration):
                 (
                     "granted_by",
                     models.ForeignKey(
+                        db_constraint=False,
                         editable=False,
                         help_text="Empty: by a command on the server.",
                         null=True,
@@ -67,6 +68,7 @@ class Migration(migrations.Migration):
                 (
                     "person",
                     models.ForeignKey(
+                        db_constraint=False,
                         help_text="The person whose conversations may be read.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
@@ -77,6 +79,7 @@ class Migration(migrations.Migration):
                 (
                     "reader",
                     models.ForeignKey(
+                        db_constraint=False,
                         help_text="The administrator who may read.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",

@@ -71,3 +71,31 @@ def test_the_log_of_the_admin_loses_the_words_of_rows(administrator: User) -> No
     assert (entry.object_repr, other.object_repr) == ("user 7", "row 8")
     assert entry.change_message == '[{"changed": {"name": "message", "fields": ["A"]}}]'
     assert other.change_message == ""
+
+
+OLDER_TABLES = {
+    "account_emailaddress",
+    "accounts_apikey",
+    "accounts_user_groups",
+    "accounts_user_user_permissions",
+    "chat_conversation",
+    "django_admin_log",
+    "streaming_stream",
+}
+TABLES_OF_ALLAUTH = {
+    "mfa_authenticator",
+    "socialaccount_socialaccount",
+    "usersessions_usersession",
+}
+"""docs/self-hosting.md says that older processes delete no account that has rows there."""
+
+
+def test_no_new_table_stops_an_older_process_from_deleting_an_account() -> None:
+    """An older process does not know the table, so a constraint would refuse the deletion."""
+    tables = {
+        field.model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        for field in model._meta.local_fields
+        if field.related_model is User and getattr(field, "db_constraint", False)
+    }
+    assert tables == OLDER_TABLES | TABLES_OF_ALLAUTH
