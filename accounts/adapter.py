@@ -19,6 +19,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -34,6 +35,7 @@ from accounts.invitations.links import find_opened_invitation
 from accounts.login_attempts import LoginAttempt
 from accounts.login_stages import replace_verification_stage
 from accounts.models import User
+from accounts.password_change import AccountChanged, store_password
 from accounts.password_check import check_password
 from accounts.rate_limits import RateLimit
 from accounts.sessions.new_device import KNOWN_ATTRIBUTE, report_new_device
@@ -158,6 +160,15 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_login_stages(self) -> list[str]:
         return replace_verification_stage(super().get_login_stages())
+
+    def set_password(self, user: User, password: str) -> None:
+        """allauth's saves the whole row as it was before the hashing."""
+        try:
+            store_password(user, password)
+        except AccountChanged:
+            sentence = _("The account was changed meanwhile. Your new password is not stored.")
+            messages.error(current.request, sentence)
+            raise ImmediateHttpResponse(redirect("account_login")) from None
 
     # Addresses
 

@@ -9,7 +9,7 @@ from allauth.account.adapter import get_adapter
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -20,6 +20,7 @@ from accounts.deletion.admin import DeferredDeletionMixin
 from accounts.deletion.erasure import is_deletion_pending
 from accounts.factors.reset import reset_factors
 from accounts.models import User, UserLimits
+from accounts.password_change import AccountChanged
 from accounts.people.activation import (
     ActivationRefused,
     activate,
@@ -28,7 +29,7 @@ from accounts.people.activation import (
     report_activation,
 )
 from accounts.people.facts import annotate_facts
-from accounts.people.forms import PersonForm
+from accounts.people.forms import PersonForm, PersonPasswordForm
 from accounts.user_limits.admin import UserLimitsInline, record_changed_limits
 
 RIGHTS_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -41,6 +42,7 @@ class UserAdmin(DeferredDeletionMixin, ReauthenticationMixin, DateHierarchyMixin
     people would be every permission."""
 
     form = PersonForm
+    change_password_form = PersonPasswordForm
     inlines = (UserLimitsInline,)
     list_display = (
         "email",
@@ -173,7 +175,13 @@ class UserAdmin(DeferredDeletionMixin, ReauthenticationMixin, DateHierarchyMixin
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
         """Notify the owner of the password, too."""
-        return self._require_reauthentication("user_change_password", request, id, form_url)
+        try:
+            return self._require_reauthentication("user_change_password", request, id, form_url)
+        except AccountChanged:
+            messages.error(
+                request, _("The account was changed meanwhile. The password is not stored.")
+            )
+            return HttpResponseRedirect(request.path)
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
         if self._is_password_change(request):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm
 
 from accounts.deletion.erasure import LastAdministrator, require_other_administrator
 from accounts.models import User
+from accounts.password_change import store_password
 from accounts.people.activation import ActivationRefused, require_can_deactivate
 
 
@@ -33,3 +34,15 @@ class PersonForm(UserChangeForm):
         except (ActivationRefused, LastAdministrator) as refusal:
             self.add_error(min(lost), str(refusal))
         return values
+
+
+class PersonPasswordForm(AdminPasswordChangeForm):
+    """Stores the password and nothing else."""
+
+    def save(self, commit: bool = True) -> User:
+        """Raises AccountChanged."""
+        is_usable = self.cleaned_data["set_usable_password"]
+        password = self.cleaned_data["password1"] if is_usable else None
+        store_password(self.user, password, inactive=True)
+        user: User = self.user
+        return user
