@@ -231,11 +231,12 @@ class PasswordChangeView(views.PasswordChangeView):
 
 
 class PasswordResetFromKeyView(views.PasswordResetFromKeyView):
-    """The link in the mail makes this browser a known one, which strangers can't lock out."""
+    """The link in the mail makes this browser a known one for passwords, which strangers can't
+    lock out. It proves no second factor."""
 
     def form_valid(self, form: BaseForm) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
-        remember_device(self.request, response, self.reset_user)
+        remember_device(self.request, response, self.reset_user, has_signed_in=False)
         return response
 
 

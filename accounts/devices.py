@@ -3,6 +3,10 @@ lock them out.
 
 The cookie does not sign anybody in. For each account it holds a random id of the browser and a code
 over that id, the account and its password hash. A new password makes it void.
+
+A browser that has only set a new password, by a link in a mail, is known for passwords and not for
+codes. Otherwise a reader of the mails could make one known browser after the other, and guess the
+second factor with each.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ COOKIE_PATH = "/accounts/"
 MAX_ACCOUNTS_PER_DEVICE = 5
 """Accounts that one browser is remembered for."""
 SALT = "accounts.devices"
+NOT_SIGNED_IN = "."
+"""The beginning of the id of a browser that has never completed a sign-in to the account."""
 
 
 def find_device_id(request: HttpRequest, user: User) -> str | None:
@@ -31,10 +37,20 @@ def find_device_id(request: HttpRequest, user: User) -> str | None:
     return device if device and is_any_of(code, _list_signatures(device, user)) else None
 
 
-def remember_device(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
+def find_signed_in_device_id(request: HttpRequest, user: User) -> str | None:
+    """None also for a browser that has set a new password and has never signed in completely."""
+    device = find_device_id(request, user)
+    return None if device is None or device.startswith(NOT_SIGNED_IN) else device
+
+
+def remember_device(
+    request: HttpRequest, response: HttpResponseBase, user: User, *, has_signed_in: bool = True
+) -> None:
+    """A browser that signed in with an earlier password keeps its id, and so its counts."""
     accounts = _read_cookie(request)
     device, _ = accounts.pop(str(user.pk), ("", ""))
-    device = device or secrets.token_urlsafe(12)
+    if not device or (has_signed_in and device.startswith(NOT_SIGNED_IN)):
+        device = ("" if has_signed_in else NOT_SIGNED_IN) + secrets.token_urlsafe(12)
     accounts[str(user.pk)] = (device, _list_signatures(device, user)[0])
     newest = dict(list(accounts.items())[-MAX_ACCOUNTS_PER_DEVICE:])
     response.set_cookie(

@@ -180,8 +180,9 @@ class PasswordResetForm(ResetPasswordForm):
         if not self.users:
             return str(super().save(request, **kwargs))
         [user] = self.users
-        # A sign-in and a new password make earlier links void.
-        links = ("reset", user.pk, user.last_login, user.password)
+        # A sign-in makes earlier links void. So does a new password, but it does not renew the
+        # count: a reader of the mails could set one after the other.
+        links = ("reset", user.pk, user.last_login)
         with limit_unrequested_mails(*links) as is_allowed:
             self.users = [user] if is_allowed else []
             return str(super().save(request, **kwargs))

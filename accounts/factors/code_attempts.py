@@ -1,6 +1,7 @@
 """Limits of wrong codes. They are counted as those of passwords are (docs/decisions/0012): a
-browser that has signed in before has its own count, so that a thief of the password does not lock
-out the owner there."""
+browser that has signed in completely before has its own count, so that a thief of the password does
+not lock out the owner there. All other browsers of an account share one count a day, also those
+that have set a new password: neither a reset nor a new cookie renews it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from allauth.account.adapter import get_adapter
 from django.http import HttpRequest
 
-from accounts.devices import find_device_id
+from accounts.devices import find_signed_in_device_id
 from accounts.models import User
 from accounts.rate_limits import RateCounter, RateLimit, consume_all
 
@@ -34,7 +35,8 @@ class CodeAttempt:
 
     @classmethod
     def from_request(cls, request: HttpRequest, user: User) -> CodeAttempt:
-        return cls(user, get_adapter().get_client_network(request), find_device_id(request, user))
+        device = find_signed_in_device_id(request, user)
+        return cls(user, get_adapter().get_client_network(request), device)
 
     def try_consume(self) -> bool:
         """Count the attempt before the code is checked. Return False if it is one too many. A table
