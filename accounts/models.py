@@ -93,17 +93,18 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text=_("Days without change. Empty: they are kept."),
     )
 
-    renewed_session_hashes = models.CharField(
+    # These are null at first: for another column SQLite copies the table, and leaves out those
+    # that only processes of older versions know.
+    renewed_session_hashes = models.CharField(  # noqa: DJ001
         max_length=200,
+        null=True,
         blank=True,
-        default="",
-        db_default="",
         editable=False,
         help_text=_("The hashes of sessions before and after the password’s hash was renewed."),
     )
 
     session_generation = models.PositiveIntegerField(
-        default=0, db_default=0, editable=False, help_text=_("Counts sign-outs of all others.")
+        null=True, editable=False, help_text=_("Counts sign-outs of all others.")
     )
 
     objects: ClassVar[UserManager] = UserManager()
@@ -158,7 +159,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         that does not know of them."""
         older = list(super().get_session_auth_fallback_hash())
         yield from older
-        before, _, after = self.renewed_session_hashes.partition(":")
+        before, _, after = (self.renewed_session_hashes or "").partition(":")
         if before and is_any_of(after, [self.get_session_auth_hash(), *older]):
             yield before
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.connections.models import Connection
+from accounts.ledger.counting import COST_PRECISION
 from accounts.ledger.models import OWN_KEY, LedgerEntry
 
 GROUPINGS = {
@@ -116,4 +117,5 @@ def _describe(column: str, value: Any, names: dict[int, str]) -> str:
 def _list_sums(row: dict[str, Any]) -> list[Any]:
     used = row["replies"] + row["titles"]
     shares = {name: round(100 * row[name] / used) if used else 0 for name in SHARES}
-    return [(row | shares)[name] for name in SUM_LABELS]
+    dollars = row["dollars"].quantize(COST_PRECISION)  # SQLite knows no decimals
+    return [(row | shares | {"dollars": dollars})[name] for name in SUM_LABELS]

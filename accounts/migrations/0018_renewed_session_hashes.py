@@ -14,11 +14,10 @@ class Migration(migrations.Migration):
             name="renewed_session_hashes",
             field=models.CharField(
                 blank=True,
-                db_default="",
-                default="",
                 editable=False,
                 help_text="The hashes of sessions before and after the password’s hash was renewed.",
                 max_length=200,
+                null=True,
             ),
         ),
     ]

@@ -11,10 +11,7 @@ class Migration(migrations.Migration):
             model_name="user",
             name="session_generation",
             field=models.PositiveIntegerField(
-                db_default=0,
-                default=0,
-                editable=False,
-                help_text="Counts sign-outs of all others.",
+                editable=False, help_text="Counts sign-outs of all others.", null=True
             ),
         ),
     ]

@@ -57,7 +57,7 @@ def end_other_sessions(request: UserRequest) -> int:
     """
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=request.user.pk)
-        user.session_generation += 1
+        user.session_generation = (user.session_generation or 0) + 1
         user.save(update_fields=["session_generation"])
         request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         try:

@@ -80,10 +80,10 @@ def record_consumption(
     """Add to the ledger what the stream used, in the transaction that ends it. `text` is all of its
     text, the continued one included."""
     call = Call.from_stream(stream)
-    name, provider = stream.arguments["model"], stream.arguments.get("provider", "")
+    name, provider = stream.arguments.get("model", ""), stream.arguments.get("provider", "")
     if model is not None:
         name, provider = model.id, model.provider
-    if call is None or provider == DEMO_PROVIDER:
+    if call is None or not name or provider == DEMO_PROVIDER:
         return
     used = measure(stream, call, text, model.price if model else None, is_title=is_title)
     if used is not None:

@@ -66,9 +66,9 @@ def _compute_cache_savings(price: Price | None, counted: Usage) -> Decimal | Non
 def find_stream_model(stream: Stream, answer: Message | None = None) -> Model | None:
     """The model of an ended stream, as its owner's catalog describes it now. `answer` is that of a
     reply; its model may be hidden or gone. The demo costs nothing, and is not looked up."""
-    name, provider = stream.arguments["model"], stream.arguments.get("provider", "")
+    name, provider = stream.arguments.get("model", ""), stream.arguments.get("provider", "")
     if answer is not None:
         name, provider = answer.model, answer.provider
-    if provider == DEMO_PROVIDER:
+    if provider == DEMO_PROVIDER or not name:
         return None
     return model_catalog.find_model(model_catalog.load_models(stream.owner), name, provider)

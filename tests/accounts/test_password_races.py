@@ -32,7 +32,7 @@ def delete(person: User) -> None:
     request_deletion(User.objects.get(pk=person.pk), actor=person)
 
 
-def reset_password(person: User, set_new: Callable[[], None]) -> None:
+def reset_password(person: User, set_new: Callable[[], object]) -> None:
     client = Client()
     client.post("/accounts/password/reset/", {"email": person.email})
     [link] = re.findall(r"/accounts/password/reset/key/\S+", str(mail.outbox[-1].body))

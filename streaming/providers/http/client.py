@@ -19,9 +19,9 @@ def create_http_client(
     on_response: Callable[[httpx2.Response], Awaitable[None]],
     check_addresses: AddressCheck | None = None,
 ) -> httpx2.AsyncClient:
-    """A client for one call: nothing to share, to close later or to leak. A proxy of the environment
-    resolves names itself, so addresses can't be checked here; every other call is checked. Which
-    calls have a proxy decides the library, by scheme, by name and by NO_PROXY."""
+    """A client for one call: nothing to share, to close later or to leak. A proxy of the
+    environment resolves names itself, so addresses can't be checked here; every other call is
+    checked. The library decides by scheme, by name and by NO_PROXY which calls have a proxy."""
     client = httpx2.AsyncClient(
         verify=load_ssl_context(),
         timeout=httpx2.Timeout(max(timeouts.first_delta, timeouts.idle), connect=timeouts.connect),
