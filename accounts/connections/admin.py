@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts.admin_guard import ReauthenticationMixin
 from accounts.api_keys.statuses import KeyStatus
 from accounts.audit.events import record_event
 from accounts.audit.kinds import EventKind
@@ -35,7 +34,7 @@ FACTS = ("ends_in", "can_be_decrypted", "check_result", "last_checked_at", "mode
 
 
 @admin.register(Connection)
-class ConnectionAdmin(ReauthenticationMixin, admin.ModelAdmin):
+class ConnectionAdmin(admin.ModelAdmin):
     form = ConnectionForm
     change_list_template = "admin/accounts/connection/change_list.html"
     list_display = (

@@ -14,7 +14,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.absolute_urls import build_absolute_url
-from accounts.admin_guard import ReauthenticationMixin
 from accounts.invitations.links import (
     DEFAULT_DAYS,
     MAX_DAYS,
@@ -54,7 +53,7 @@ class InvitationForm(forms.ModelForm):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(ReauthenticationMixin, admin.ModelAdmin):
+class InvitationAdmin(admin.ModelAdmin):
     form = InvitationForm
     list_display = ("id", "email", "state", "use_count", "max_uses", "expires_at", "made_by")
     list_filter = ("expires_at",)

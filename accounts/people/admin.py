@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.admin_guard import DateHierarchyMixin, ReauthenticationMixin
+from accounts.admin_guard import confirm_before
 from accounts.audit.events import record_event
 from accounts.audit.kinds import PASSWORD_CHANGED, RIGHTS_CHANGED
 from accounts.deletion.admin import DeferredDeletionMixin
@@ -37,7 +37,7 @@ FACTS = ("open_sessions", "has_second_factor", "key_count", "unfinished_replies"
 
 
 @admin.register(User)
-class UserAdmin(DeferredDeletionMixin, ReauthenticationMixin, DateHierarchyMixin, DjangoUserAdmin):
+class UserAdmin(DeferredDeletionMixin, DjangoUserAdmin):
     """Only a superuser gives rights, or changes a superuser. Otherwise a permission to change
     people would be every permission."""
 
@@ -175,13 +175,15 @@ class UserAdmin(DeferredDeletionMixin, ReauthenticationMixin, DateHierarchyMixin
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
         """Notify the owner of the password, too."""
+        view = confirm_before(super().user_change_password)
         try:
-            return self._require_reauthentication("user_change_password", request, id, form_url)
+            answer: HttpResponse = view(request, id, form_url)
         except AccountChanged:
             messages.error(
                 request, _("The account was changed meanwhile. The password is not stored.")
             )
             return HttpResponseRedirect(request.path)
+        return answer
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
         if self._is_password_change(request):

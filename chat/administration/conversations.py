@@ -16,7 +16,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_guard import DateHierarchyMixin
 from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthenticate
 from accounts.models import User
 from chat.content_access.grants import may_read, record_look
@@ -26,7 +25,7 @@ MESSAGES_PER_PAGE = 50
 
 
 @admin.register(Conversation)
-class ConversationAdmin(DateHierarchyMixin, admin.ModelAdmin):
+class ConversationAdmin(admin.ModelAdmin):
     list_display = ["id", "user", "status", "model", "message_count", "updated_at"]
     list_filter = ["status", "provider"]
     list_select_related = ["user"]

@@ -1,11 +1,12 @@
 """The admin shows as much of a key as its owner sees, and accepts none."""
 
 import pytest
+from django.contrib import admin
 from django.test import Client
 
 from accounts.api_keys import keys
 from accounts.models import ApiKey, User
-from tests.factories import NO_LIMITS_FORM
+from tests.factories import NO_LIMITS_FORM, create_signed_in_client
 
 SECRET = "sk-harbour-0123456789-ab12"
 KEYS = "/admin/accounts/apikey/"
@@ -81,3 +82,22 @@ def test_only_administrators_can_open_the_admin(as_owner: Client, client: Client
     assert as_owner.get(KEYS, follow=True).status_code == 403
     answer = client.get(KEYS, follow=True)
     assert answer.redirect_chain[-1][0] == f"/accounts/login/?next={KEYS.replace('/', '%2F')}"
+
+
+def test_each_change_asks_for_the_password_and_lists_do_not(administrator: User) -> None:
+    client = create_signed_in_client(administrator)
+    for model in admin.site._registry:
+        path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        assert client.get(path).status_code == 200, path
+        form = {"action": "stop_streams"}
+        for answer in (client.post(path, form), client.get(f"{path}1/delete/")):
+            assert "/reauthenticate/" in answer.headers.get("Location", ""), path
+
+
+def test_a_key_is_not_removed_without_the_password(administrator: User, key: ApiKey) -> None:
+    client = create_signed_in_client(administrator)
+    client.post(f"{KEYS}{key.pk}/delete/", {"post": "yes"})
+    selected = {"action": "delete_selected", "_selected_action": key.pk, "post": "yes"}
+    client.post(KEYS, selected)
+    assert client.get(f"{KEYS}{key.pk}/change/").status_code == 200
+    assert ApiKey.objects.exists()

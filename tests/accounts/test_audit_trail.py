@@ -145,10 +145,9 @@ def test_the_list_of_events_filters_and_can_not_be_changed(
 ) -> None:
     record_event(KEY_SAVED, owner, provider="openai")
     record_event(KEY_SAVED, colleague, provider="anthropic")
-    for query in ({"q": str(owner.pk)}, {"account_id": str(owner.pk)}):
-        html = as_administrator.get(EVENTS, query).content.decode()
-        assert "openai" in html
-        assert "anthropic" not in html
+    html = as_administrator.get(EVENTS, {"q": str(owner.pk)}).content.decode()
+    assert "openai" in html
+    assert "anthropic" not in html
     assert "openai" not in as_administrator.get(EVENTS, {"kind": "key.removed"}).content.decode()
     for odd in ("x", "9" * 40, "1.5", "\0"):
         assert as_administrator.get(EVENTS, {"q": odd}).status_code in {200, 302, 400}
