@@ -61,11 +61,11 @@ def things(owner: User) -> OwnedThings:
 
 
 @pytest.fixture
-def tries(owner: User, stranger: User) -> dict[str, Client]:
-    """Browsers of nobody, of a stranger, and of a member of staff without any permission."""
-    clerk = User.objects.create_user("clerk@holdfast.test", is_staff=True)
-    return {
-        "nobody": Client(),
-        "stranger": create_signed_in_client(stranger),
-        "staff": create_signed_in_client(clerk),
-    }
+def tries(owner: User, stranger: User, password: str) -> dict[str, Client]:
+    """Browsers of nobody, of a stranger, and of a member of staff without any permission. Staff
+    has just confirmed the password, or each page would refuse for the lack of it."""
+    clerk = User.objects.create_user("clerk@holdfast.test", password, is_staff=True)
+    staff = create_signed_in_client(clerk)
+    confirmed = staff.post("/accounts/reauthenticate/", {"password": password})
+    assert confirmed.status_code == 302
+    return {"nobody": Client(), "stranger": create_signed_in_client(stranger), "staff": staff}
