@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from accounts import setup
+from accounts.mails.console import prints_mails
 from accounts.social.form_origins import build_button
 
 
@@ -18,4 +19,5 @@ def sign_up_context(request: HttpRequest) -> dict[str, object]:
             lambda: [build_button(server) for server in settings.SIGN_IN_SERVERS]
         ),
         "has_mail_server": settings.HAS_MAIL_SERVER,
+        "prints_mails": prints_mails(),
     }

@@ -45,15 +45,17 @@ it where others can reach the server."""
 # Secrets -------------------------------------------------------------------------------
 
 SECRETS_HINT = (
-    "`make run` writes both secrets into .env once; to make one by hand: "
-    'python -c "import base64, os; print(base64.b64encode(os.urandom(32)).decode())"'
+    "`make run` writes both secrets into .env once. To make them by hand: "
+    'python -c "import secrets; print(secrets.token_urlsafe(50))" for SECRET_KEY, '
+    'python -c "import base64, os; print(base64.b64encode(os.urandom(32)).decode())" for a master '
+    "key."
 )
 DEBUG_SECRET_KEY = "django-insecure-for-debugging-on-this-machine-only"  # noqa: S105
 DEBUG_MASTER_KEYS = ["debug:aG9sZGZhc3QgZGVidWcga2V5LCBub3QgYSBzZWNyZXQ="]
 
 SECRET_KEY = env.read_str("SECRET_KEY", default="") or (DEBUG_SECRET_KEY if DEBUG else "")
 """Signs sessions, password-reset links and form tokens. Required outside DEBUG; at least 32 random
-characters."""
+characters, better 50: `check --deploy` warns of fewer."""
 
 SECRET_KEY_FALLBACKS = env.read_list(
     "SECRET_KEY_FALLBACKS",  # texts, comma-separated
@@ -147,6 +149,9 @@ have https too."""
 
 # Names below ours may belong to others, and a list in the browsers is for the domain's owner.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+if HTTPS and not TRUSTED_PROXY_COUNT:
+    # Nobody says how a client came, so only the proxy can redirect to https.
+    SILENCED_SYSTEM_CHECKS.append("security.W008")
 
 
 PRIVATE_ADDRESSES = env.read_choice("PRIVATE_ADDRESSES", default="", choices=("allow", "refuse"))
@@ -606,11 +611,14 @@ EMAIL_URL = env.read_str(
     default="consolemail://",
     rule=rules.MAIL_SERVER,
 )
-"""The mail server: smtp+tls://USER:PASSWORD@HOST:PORT. The default prints mails to the console."""
+"""The mail server: smtp+tls://USER:PASSWORD@HOST:PORT. By default there is
+none: mails are printed if others can't reach this installation, and dropped otherwise."""
 
 # A thread sends all mails through this backend: accounts/mails/queue.py.
 MAIL_SETTINGS = environ.Env.email_url_config(EMAIL_URL)
 MAIL_TRANSPORT = MAIL_SETTINGS.pop("EMAIL_BACKEND")
+if MAIL_TRANSPORT == "django.core.mail.backends.console.EmailBackend":
+    MAIL_TRANSPORT = "accounts.mails.console.LocalConsoleBackend"
 globals().update(MAIL_SETTINGS)
 EMAIL_BACKEND = "accounts.mails.backend.QueuedEmailBackend"
 HAS_MAIL_SERVER = EMAIL_URL.startswith("smtp")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -10,6 +11,7 @@ from django.core import mail
 from django.test import Client
 from pytest_django import Settings
 
+from accounts.mails.console import TRANSPORT
 from accounts.models import User
 
 RESET, EMAIL = "/accounts/password/reset/", "/accounts/email/"
@@ -17,6 +19,11 @@ OTHER = "other@holdfast.test"
 PROMISES = re.compile(r"sent (it|you) a|sent an email|send it a|Check your email|Send \w+ email")
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def use_console(settings: Settings) -> None:
+    settings.MAIL_TRANSPORT = TRANSPORT
 
 
 def read(client: Client, path: str) -> str:
@@ -40,17 +47,46 @@ def test_a_visitor_is_told_to_ask_the_administrator(
     assert PROMISES.search(read(client, path))
 
 
-def test_the_link_for_a_new_password_is_in_the_log(owner: User, client: Client) -> None:
+def test_at_this_machine_the_link_for_a_new_password_is_in_the_terminal(
+    owner: User, client: Client
+) -> None:
     """Which the mails of tests stand for."""
-    assert "log of the server" in read(client, RESET)
+    assert "terminal of the server" in read(client, RESET)
     page = client.post(RESET, {"email": owner.email}, follow=True).content.decode()
-    assert "log of the server" in page
+    assert "terminal of the server" in page
     assert "/accounts/password/reset/key/" in str(mail.outbox[0].body)
+
+
+PUBLIC = [{"ALLOWED_HOSTS": ["chat.example.org", "testserver"]}, {"TRUSTED_PROXY_COUNT": 1}]
+
+
+@pytest.mark.parametrize("changes", [{}, *PUBLIC], ids=str)
+def test_mails_are_printed_for_a_person_at_this_machine_only(
+    changes: dict[str, Any], settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    letter = mail.EmailMessage("A subject", "A link", to=["ann@example.org"])
+    mail.get_connection(settings.MAIL_TRANSPORT).send_messages([letter])
+    assert ("A link" in capsys.readouterr().out) == (not changes)
+
+
+@pytest.mark.parametrize("changes", PUBLIC, ids=str)
+def test_where_others_reach_it_pages_promise_no_print(
+    changes: dict[str, Any], settings: Settings, client: Client
+) -> None:
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    for path in (RESET, f"{RESET}done/", "/accounts/confirm-email/"):
+        page = read(client, path)
+        assert "administrator" in page
+        assert "terminal" not in page
+        assert 'type="submit"' not in page or path != RESET
 
 
 def test_an_added_address_is_confirmed_by_the_administrator(confirmed: Client, owner: User) -> None:
     page = confirmed.post(EMAIL, {"email": OTHER, "action_add": ""}, follow=True).content.decode()
-    assert f"A link that confirms {OTHER} is in the log of the server." in page
+    assert f"A link that confirms {OTHER} is in the terminal of the server." in page
     assert not PROMISES.search(page)
     form = {"email": OTHER, "action_primary": ""}
     page = confirmed.post(EMAIL, form, follow=True).content.decode()

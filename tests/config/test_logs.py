@@ -32,7 +32,8 @@ EMAIL = f"{CANARY}.person@example.com"
 PROMPT = f"my {CANARY} prompt"
 KEY = f"sk-{CANARY}-0123456789abcdef"
 PASSWORD = f"{CANARY}-holds-fast-7"
-LAST = "/accounts/password/reset/done/"
+RESET = "/accounts/password/reset/"
+LAST = f"{RESET}done/"
 
 
 def list_requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -129,6 +130,19 @@ def test_logs_of_a_stack_contain_nothing_of_a_person(postgres_server: Any, serve
         administrator = sign_up_administrator(deployment, EMAIL)
         assert find_leaks(deployment, administrator) == []
         administrator.close()
+
+
+def test_without_a_mail_server_no_visitor_writes_addresses_and_links_into_the_log() -> None:
+    with Deployment("embedded", environment=ENVIRONMENT) as deployment:
+        sign_up_administrator(deployment, EMAIL).close()
+        visitor = ProxiedBrowser(deployment)
+        for address in (EMAIL, f"unknown.{EMAIL}"):
+            assert visitor.post(RESET, {"email": address}).headers["Location"] == LAST
+        visitor.close()
+        deployment.web.stop()  # it sends all waiting mails before it ends
+        output = deployment.web.output()
+    assert CANARY not in output.lower()
+    assert "/reset/key/" not in output
 
 
 @pytest.mark.django_db
