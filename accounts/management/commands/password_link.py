@@ -35,7 +35,7 @@ class Command(BaseCommand):
             "account_reset_password_from_key",
             kwargs={"uidb36": user_pk_to_url_str(user), "key": key},
         )
-        record_event(PASSWORD_LINK_MADE, user)
+        record_event(PASSWORD_LINK_MADE, user, by_system=True)
         self.stdout.write(guess_site_origin() + path)
         if not settings.TRUSTED_ORIGINS:
             self.stderr.write("TRUSTED_ORIGINS is not set, so the host and port are a guess.")

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         self._write_lines(report.describe_master_keys(counts))
         if resealed := sum(result.resealed for result in results):
             broken = sum(len(result.broken) for result in results)
-            record_event(KEYS_ROTATED, resealed=resealed, broken=broken)
+            record_event(KEYS_ROTATED, by_system=True, resealed=resealed, broken=broken)
         if advice := report.advise_about_broken(results):
             raise CommandError(advice)
 
