@@ -48,7 +48,7 @@ class ContentGrant(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
         verbose_name=_("granted by"),
-        help_text=_("Empty: by a command on the server."),
+        help_text=_("Empty: by a command on the server, or the account was deleted since."),
     )
     created_at = models.DateTimeField(_("granted"), db_default=Now(), editable=False)
 
