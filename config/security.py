@@ -129,6 +129,19 @@ HEADER_EXCEPTIONS = (
         "jQuery in Django’s admin makes HTML of texts; static/js/admin-html.js refuses scripts.",
     ),
     HeaderException(
+        r"/accounts/(login|signup|(github|oidc/[^/]+)/login|3rdparty/confirm)/"
+        r"|/settings/linked-accounts/",
+        (),
+        ("Content-Security-Policy",),
+        "Their buttons lead to the configured servers for sign-in, which form-action names.",
+    ),
+    HeaderException(
+        r"/accounts/invitation/[^/]+/",
+        (404, 410),
+        ("Referrer-Policy",),
+        "The address holds the secret of the invitation, so no link may send it: no-referrer.",
+    ),
+    HeaderException(
         r".*",
         (101,),
         (*SECURITY_HEADERS, "Strict-Transport-Security"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 
@@ -11,11 +12,13 @@ import pytest
 from config.security import HEADER_EXCEPTIONS, SECURITY_HEADERS
 from tests.config.https_site import (
     CLIENT_ADDRESS,
+    ENVIRONMENT,
     HOST,
     ORIGIN,
     ProxiedBrowser,
     parse_head,
     send_raw,
+    sign_up_administrator,
 )
 from tests.fuzz.site import Address, list_addresses
 from tools.deployment.deployment import Deployment
@@ -61,6 +64,18 @@ MALFORMED = {
     "a header that is not ASCII": b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: \xff\r\n\r\n",
 }
 """Requests that a server refuses by itself, or the application for their unknown host."""
+
+
+@pytest.fixture(scope="module")
+def openid_visitor() -> Iterator[ProxiedBrowser]:
+    """A visitor of an installation with a server for sign-in."""
+    row = {"id": "work", "url": "https://id.example.org", "client_id": "holdfast"}
+    environment = ENVIRONMENT | {"OPENID_SERVERS": json.dumps([row])}
+    with Deployment("embedded", environment=environment) as deployment:
+        sign_up_administrator(deployment, "administrator@holdfast.test").close()
+        visitor = ProxiedBrowser(deployment)
+        yield visitor
+        visitor.close()
 
 
 def find_faults(path: str, status: int, headers: Mapping[str, str], *, hsts: bool) -> list[str]:
@@ -122,6 +137,16 @@ def test_every_address_has_the_headers_for_a_visitor(
         if not path.startswith("/admin/"):  # all of them ask to sign in
             faults += check(visitor, "POST", path, **{"HX-Request": "true"})
     assert faults == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_every_address_has_the_headers_where_people_sign_in_with_other_servers(
+    openid_visitor: ProxiedBrowser, method: str
+) -> None:
+    paths = [path for path in list_paths() if not path.startswith("/admin/")]
+    assert [fault for path in paths for fault in check(openid_visitor, method, path)] == []
+    policy = openid_visitor.get("/accounts/login/").headers["content-security-policy"]
+    assert "form-action 'self' https://id.example.org;" in policy
 
 
 @pytest.mark.parametrize("name", ANSWERED_BEFORE_DJANGO)
