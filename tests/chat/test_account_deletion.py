@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
@@ -39,7 +40,7 @@ from streaming.lifecycle import Ending
 from streaming.models import Stream, StreamChunk
 from tests.chat.factories import extend_conversation, finish_reply, start_reply, write_reply
 from tests.factories import build_chunks, create_session_key, create_signed_in_client
-from tests.table_scan import find_traces
+from tests.table_scan import KEYS, ROLES, find_in_value, find_traces, list_references
 
 CANARY = "quagga-7f31"
 SECOND_ADDRESS = "second-quagga-7f31@holdfast.test"
@@ -162,6 +163,30 @@ def test_deletion_during_three_replies_leaves_no_trace_of_the_account(
     assert Message.objects.filter(conversation=theirs.conversation).count() == 2
     assert mail.outbox[-1].subject == "[Holdfast] Your account is deleted"
     assert {mailed.to[0] for mailed in mail.outbox} == {owner.email, SECOND_ADDRESS}
+
+
+COLUMNS = [
+    *sorted(list_references()),
+    *((f"tide_{role}", f"{role}_id") for role in ROLES),
+]
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=".".join)
+def test_the_scan_finds_an_id_in_each_column_that_can_hold_one(table: str, column: str) -> None:
+    assert {*find_in_value(table, column, 7, [], 7)} == {"7"}
+    assert not {*find_in_value(table, column, 71, [], 7)}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_scan_finds_an_id_inside_json(key: str) -> None:
+    for value in ({key: 7}, {"facts": [{key: "7"}]}, json.dumps([{key: 7}])):
+        assert {*find_in_value("tide", "facts", value, [], 7)} == {"7"}
+    assert not {*find_in_value("tide", "facts", {key: 71, "count": 7}, [], 7)}
+
+
+def test_the_scan_reads_json_that_the_database_stores(owner: User) -> None:
+    AuditEvent.objects.create(kind="tide", facts={"reader": owner.pk})
+    assert ("accounts_auditevent", "facts", str(owner.pk)) in find_traces([], owner.pk)
 
 
 def list_texts_in_names() -> list[str]:
