@@ -36,7 +36,7 @@ def find_traces(texts: list[str], account_id: int) -> set[tuple[str, str, str]]:
 def list_references() -> frozenset[tuple[str, str]]:
     """The table and column of each foreign key to a person, and the id of the person."""
     return frozenset(
-        (field.model._meta.db_table, field.column)
+        (field.model._meta.db_table, str(field.column))
         for model in apps.get_models(include_auto_created=True)
         for field in model._meta.local_fields
         if field.related_model is User

@@ -10,7 +10,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import pytest
+from django.core.files.uploadedfile import TemporaryUploadedFile
 
 from config.sqlite.base import restrict_file_mode
 
@@ -47,17 +47,39 @@ def list_file_modes(file: Path) -> list[str]:
 PRIVATE_MODES = ["chat.sqlite3 0o600", "chat.sqlite3-shm 0o600", "chat.sqlite3-wal 0o600"]
 
 
-@pytest.mark.parametrize("before", ["nothing", "everybody's"])
-def test_only_the_service_may_read_the_database_file(tmp_path: Path, before: str) -> None:
+def test_only_the_service_may_read_the_database_file(tmp_path: Path) -> None:
+    """Nor the -wal and -shm files."""
     file = tmp_path / "chat.sqlite3"
-    if before == "everybody's":
-        list_file_modes(file)
-        for end in ("", "-wal", "-shm"):
-            sibling = Path(f"{file}{end}")
-            sibling.touch()
-            sibling.chmod(0o644)
     assert list_file_modes(file) == PRIVATE_MODES
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_file_that_everybody_could_read_becomes_private(tmp_path: Path) -> None:
+    file = tmp_path / "chat.sqlite3"
+    list_file_modes(file)
+    for end in ("", "-wal", "-shm"):
+        sibling = Path(f"{file}{end}")
+        sibling.touch()
+        sibling.chmod(0o644)
+    assert list_file_modes(file) == PRIVATE_MODES
+
+
+def test_a_log_that_is_created_anew_is_private(tmp_path: Path) -> None:
+    """The last process that closes the file removes its log. The next one creates another."""
+    file = tmp_path / "chat.sqlite3"
+    list_file_modes(file)
+    assert not Path(f"{file}-wal").exists()
+    assert list_file_modes(file) == PRIVATE_MODES
+
+
+def test_an_upload_is_kept_in_no_file_that_others_read(tmp_path: Path) -> None:
+    old = os.umask(0o022)
+    try:
+        with TemporaryUploadedFile("kelp.txt", "text/plain", 4, "utf-8") as upload:
+            mode = stat.S_IMODE(Path(upload.temporary_file_path()).stat().st_mode)
+    finally:
+        os.umask(old)
+    assert mode == 0o600
 
 
 READ_DATABASE = """
