@@ -82,6 +82,15 @@ def test_an_upload_is_kept_in_no_file_that_others_read(tmp_path: Path) -> None:
     assert mode == 0o600
 
 
+def test_the_file_of_secrets_is_private_from_its_first_byte(tmp_path: Path) -> None:
+    """`make run` writes it, whatever umask the shell has."""
+    file = tmp_path / ".env"
+    write = [sys.executable, "-m", "tools.secrets_file", str(file)]
+    subprocess.run(write, cwd=ROOT, check=True, capture_output=True, umask=0)
+    assert "SECRET_KEY=" in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
 READ_DATABASE = """
 import sqlite3, sys
 with sqlite3.connect(sys.argv[1]) as connection:
