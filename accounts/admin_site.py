@@ -37,6 +37,33 @@ OWNER_FIELDS = ("user", "person", "owner")
 class AuditedAdminMixin(KnownLookupsMixin, ReauthenticationMixin, Base):
     """Comes before the class of a ModelAdmin. Django calls these methods beside each change."""
 
+    locks_changed_rows = True
+    """False for a form that waits for something else, and whose admin saves no whole row."""
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Lock a row that is about to be changed, and read it under the lock: the form saves the
+        whole row, which would undo what others stored since it was read."""
+        row = super().get_object(request, object_id, from_field)
+        if row is None or not self._must_lock(request, row):
+            return row
+        self.lock_row(row)
+        return super().get_object(request, object_id, from_field)
+
+    def _must_lock(self, request: HttpRequest, row: Any) -> bool:
+        match = request.resolver_match
+        page = f"{self.opts.app_label}_{self.opts.model_name}_change"
+        return (
+            self.locks_changed_rows
+            and request.method == "POST"
+            and match is not None
+            and match.url_name == page
+            and self.has_change_permission(request, row)
+        )
+
+    def lock_row(self, row: Any) -> None:
+        rows = self.model._base_manager.select_for_update(no_key=True)
+        rows.filter(pk=row.pk).values_list("pk").first()
+
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         entry = super().log_addition(request, obj, remove_texts(message))
         _record(request, "added", [entry], [obj])

@@ -36,6 +36,7 @@ FACTS = ("ends_in", "can_be_decrypted", "check_result", "last_checked_at", "mode
 @admin.register(Connection)
 class ConnectionAdmin(admin.ModelAdmin):
     form = ConnectionForm
+    locks_changed_rows = False  # the form looks up the address of a server
     change_list_template = "admin/accounts/connection/change_list.html"
     list_display = (
         "name",
@@ -90,7 +91,10 @@ class ConnectionAdmin(admin.ModelAdmin):
             clear_key(connection)
         if changed & {"kind", "address"}:
             connection.listed, connection.left_out, connection.check_result = [], 0, ""
-        super().save_model(request, connection, form, change)
+        if change:
+            connection.save(update_fields=list_changed_columns(connection, changed))
+        else:
+            super().save_model(request, connection, form, change)
         kind = CONNECTION_CHANGED if change else CONNECTION_ADDED
         _record(request, kind, connection, changed=" ".join(sorted(changed)))
         if changed & CHECKED_FIELDS:
@@ -109,6 +113,18 @@ class ConnectionAdmin(admin.ModelAdmin):
     def check_again(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         for connection in queryset:
             _check_and_tell(request, connection)
+
+
+def list_changed_columns(connection: Connection, changed: set[str]) -> list[str]:
+    """Only what was entered: a rotation may have sealed the key again since the row was read. If
+    somebody moved the connection meanwhile, a key that was entered for the old address can't be
+    decrypted for the new one."""
+    names = changed & {field.name for field in connection._meta.concrete_fields}
+    if changed & {"key", "remove_key"}:
+        names |= {"sealed", "master_key_id", "last_four"}
+    if changed & {"kind", "address"}:
+        names |= {"listed", "left_out", "check_result"}
+    return sorted(names)
 
 
 def _hide_key_in_reports(view: Any) -> Any:

@@ -12,6 +12,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.api_keys import keys
+from accounts.connections import forms as connection_forms
 from accounts.connections.access import find_paying_connection, load_connections, open_access
 from accounts.connections.addresses import check_dialled_addresses
 from accounts.connections.checking import check_connection
@@ -340,3 +341,20 @@ def test_the_account_of_a_person_with_connections_can_be_deleted(owner: User) ->
     create_connection("openai", owner)
     owner.delete()
     assert not Connection.people.through.objects.exists()
+
+
+def test_a_rename_during_a_rotation_keeps_the_new_ciphertext(
+    as_administrator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = create_connection("compatible", address="https://192.0.2.1/v1")
+
+    def rotate(address: str) -> None:
+        Connection.objects.filter(pk=connection.pk).update(sealed=b"newer", master_key_id="new")
+
+    monkeypatch.setattr(connection_forms, "check_address", rotate)
+    url = f"/admin/accounts/connection/{connection.pk}/change/"
+    form = {"kind": "compatible", "address": connection.address, "key": "", "name": "Renamed"}
+    post_connection(as_administrator, url, **form)
+    connection.refresh_from_db()
+    assert (connection.name, connection.master_key_id) == ("Renamed", "new")
+    assert bytes(connection.sealed) == b"newer"
