@@ -78,6 +78,7 @@ def end_sessions(request: UserRequest) -> HttpResponse:
         count = delete_sessions(
             others.filter(pk=int(named) if named.isdecimal() and len(named) < 19 else 0)
         )
+    request.session.cycle_key()  # a copied cookie of this session signs in nobody any more
     if count or named == "others":
         record_event(SESSIONS_ENDED, request.user, request=request, count=count)
         messages.success(request, _("Signed out there."))

@@ -211,3 +211,13 @@ def test_a_sign_in_from_an_unknown_browser_is_reported_once(owner: User) -> None
 def test_a_sign_up_is_not_reported_as_a_new_sign_in(owner: User) -> None:
     Client().post("/accounts/signup/", {"email": "ann@example.org", "password1": PASSWORD})
     assert not mail.outbox
+
+
+def test_signing_out_elsewhere_ends_a_copied_cookie_of_this_session(owner: User) -> None:
+    browser, thief = sign_in(owner), Client()
+    thief.cookies["sessionid"] = browser.cookies["sessionid"].value
+    assert is_signed_in(thief)
+    browser.post(END, {"session": "others"})
+    assert not is_signed_in(thief)
+    assert is_signed_in(browser)
+    assert UserSession.objects.filter(user=owner).count() == 1
