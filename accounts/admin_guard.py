@@ -65,6 +65,12 @@ class StrictChangeList(ChangeList):
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
 
+    def get_results(self, request: HttpRequest) -> None:
+        try:
+            super().get_results(request)
+        except OverflowError as error:  # SQLite converts dates when it counts the rows
+            raise IncorrectLookupParameters(error) from error
+
 
 class KnownLookupsMixin(Base):
     """For every ModelAdmin. Django filters a list by each field of its model, also by those that no
