@@ -199,6 +199,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.pending_sign_ins.PendingSignInMiddleware",
     "accounts.mails.middleware.MailRefusalMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "config.reader_timezone.activate_timezone",

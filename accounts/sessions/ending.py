@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.decorators import UserRequest
 from accounts.models import User
+from accounts.pending_sign_ins import find_pending_user_id
 from accounts.session_store import SessionStore
 
 SESSIONS_PER_READ = 500
@@ -36,13 +37,14 @@ def end_all_sessions(users: Collection[User]) -> dict[int, int]:
 
 def _find_owners(user_ids: set[int]) -> dict[str, int]:
     """The ids of the accounts by the keys of their sessions. A session without a record, such as
-    from before an upgrade, has to be read for its account."""
+    from before an upgrade, and one that is half signed in, has to be read for its account."""
     records = UserSession.objects.filter(user__in=user_ids)
     owners: dict[str, int] = dict(records.values_list("session_key", "user_id"))
     recorded = UserSession.objects.filter(session_key=OuterRef("session_key"))
     unrecorded = Session.objects.exclude(Exists(recorded))
     for session in unrecorded.iterator(chunk_size=SESSIONS_PER_READ):
-        user_id = session.get_decoded().get(SESSION_KEY)
+        data = session.get_decoded()
+        user_id = data.get(SESSION_KEY, find_pending_user_id(data))
         if user_id is not None and int(user_id) in user_ids:
             owners[session.session_key] = int(user_id)
     return owners
