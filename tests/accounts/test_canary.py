@@ -18,7 +18,11 @@ from django.utils.log import AdminEmailHandler
 from pytest_django import Settings
 
 from accounts.api_keys import keys
-from accounts.models import ApiKey, User
+from accounts.factors.recovery_codes import create_recovery_codes
+from accounts.invitations.links import create_invitation
+from accounts.models import ApiKey, Connection, User
+from tests.accounts.connections import ADD as ADD_CONNECTION
+from tests.accounts.connections import build_form
 
 ADD = "/settings/keys/openai/"
 REMOVE = "/settings/keys/openai/remove/"
@@ -124,6 +128,41 @@ def test_a_saved_key_appears_nowhere(
 
     assert key.last_four in canary.places["0 add"]
     assert canary.find_places() == []
+
+
+def test_a_key_of_a_connection_appears_nowhere(
+    canary: Canary, caplog: pytest.LogCaptureFixture, as_administrator: Client
+) -> None:
+    form = build_form(key=canary.key, for_everybody="on")
+    canary.add_response("add", as_administrator.post(ADD_CONNECTION, form, follow=True))
+    shared = Connection.objects.get()
+    for page in ("", f"{shared.pk}/change/", f"{shared.pk}/history/"):
+        address = f"/admin/accounts/connection/{page}"
+        canary.add_response(address, as_administrator.get(address, follow=True))
+    canary.add_response("wrong", as_administrator.post(ADD_CONNECTION, {**form, "name": ""}))
+    canary.add_text("repr", f"{shared!r} {shared} {vars(shared)}")
+    canary.add_text("session", str(dict(as_administrator.session)))
+    canary.add_text("rows", read_all_rows())
+    canary.add_text("log", format_log_records(caplog))
+    assert shared.sealed
+    assert canary.find_places() == []
+
+
+def test_codes_and_an_invitation_are_only_where_they_are_shown(
+    canary: Canary, caplog: pytest.LogCaptureFixture, owner: User, as_administrator: Client
+) -> None:
+    """Recovery codes and the token of an invitation are stored as hashes."""
+    _, link = create_invitation()
+    codes = create_recovery_codes(owner)
+    visitor = Client()
+    visitor.get(link, follow=True)
+    canary.add_text("session", str(dict(visitor.session)))
+    for path in ("/admin/accounts/invitation/", "/admin/mfa/authenticator/"):
+        canary.add_response(path, as_administrator.get(path, follow=True))
+    canary.add_text("rows", read_all_rows())
+    for secret in (link.rstrip("/").rpartition("/")[2], *codes):
+        canary.rest = secret
+        assert canary.find_places() == []
 
 
 @pytest.mark.parametrize("debug", [True, False])
