@@ -33,6 +33,7 @@ ROWS_PER_BATCH = 500
 MAX_PAUSE_SECONDS = 0.2
 """After each batch the worker waits as long as the batch took, but no longer than this: on SQLite
 all other writers waited for it."""
+ADMINISTRATORS = Q(is_superuser=True, is_staff=True, is_active=True)
 CLAIM_DURATION = timedelta(seconds=30)
 """A worker that was killed is replaced after this time."""
 CLAIM_RENEWAL_SECONDS = 5.0
@@ -72,17 +73,23 @@ def request_deletion(user: User, *, actor: User, request: HttpRequest | None = N
 def require_other_administrator(*users: User) -> None:
     """Raises LastAdministrator if nobody else is one. Locks all of them until the transaction
     ends, so that the last two can't delete each other at once."""
-    administrators = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
     with transaction.atomic():
-        ids = administrators.select_for_update(no_key=True).values_list("pk", flat=True)
-        remaining = set(ids) - {user.pk for user in users}
-    if not remaining and any(user.is_superuser and user.is_active for user in users):
+        remaining = lock_administrators(*users) - {user.pk for user in users}
+    if not remaining and any(u.is_superuser and u.is_staff and u.is_active for u in users):
         raise LastAdministrator(
             _(
                 "This is the only active administrator of the installation. Make somebody else an "
                 "administrator first."
             )
         )
+
+
+def lock_administrators(*users: User) -> set[int]:
+    """Return the ids of those who can open the admin and do everything in it. Locks them and these
+    people until the transaction ends, in one order."""
+    people = User.objects.filter(ADMINISTRATORS | Q(pk__in=[user.pk for user in users]))
+    locked = list(people.order_by("pk").select_for_update(no_key=True))
+    return {user.pk for user in locked if user.is_superuser and user.is_staff and user.is_active}
 
 
 def is_deletion_pending(user: User) -> bool:

@@ -59,10 +59,10 @@ def activate(user: User, request: HttpRequest) -> None:
 
 
 def report_activation(user: User, request: HttpRequest) -> None:
-    """Record the change of a stored account, and tell its owner. The sessions of a deactivated
-    account are deleted: otherwise they would sign in again once it is activated."""
-    if not user.is_active:
-        end_all_sessions([user])
+    """Record the change of a stored account, and tell its owner. All sessions are
+    deleted: those of a deactivated account would sign in again once it is activated, also one of a
+    sign-in that was under way at the deactivation."""
+    end_all_sessions([user])
     record_event(REACTIVATED if user.is_active else DEACTIVATED, user, request=request)
     template = "account_activated" if user.is_active else "account_deactivated"
     context = {"timestamp": timezone.now()}

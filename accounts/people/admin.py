@@ -17,7 +17,7 @@ from accounts.admin_guard import confirm_before
 from accounts.audit.events import record_event
 from accounts.audit.kinds import PASSWORD_CHANGED, RIGHTS_CHANGED
 from accounts.deletion.admin import DeferredDeletionMixin
-from accounts.deletion.erasure import is_deletion_pending
+from accounts.deletion.erasure import is_deletion_pending, lock_administrators
 from accounts.factors.reset import reset_factors
 from accounts.models import User, UserLimits
 from accounts.password_change import AccountChanged
@@ -29,7 +29,7 @@ from accounts.people.activation import (
     report_activation,
 )
 from accounts.people.facts import annotate_facts
-from accounts.people.forms import PersonForm, PersonPasswordForm
+from accounts.people.forms import NewPersonForm, PersonForm, PersonPasswordForm
 from accounts.user_limits.admin import UserLimitsInline, record_changed_limits
 
 RIGHTS_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -38,10 +38,11 @@ FACTS = ("open_sessions", "has_second_factor", "key_count", "unfinished_replies"
 
 @admin.register(User)
 class UserAdmin(DeferredDeletionMixin, DjangoUserAdmin):
-    """Only a superuser gives rights, or changes a superuser. Otherwise a permission to change
-    people would be every permission."""
+    """Only a superuser gives rights, or changes a person who has some. Otherwise a permission to
+    change people would be every permission: a new password signs in as them."""
 
     form = PersonForm
+    add_form = NewPersonForm
     change_password_form = PersonPasswordForm
     inlines = (UserLimitsInline,)
     list_display = (
@@ -84,6 +85,11 @@ class UserAdmin(DeferredDeletionMixin, DjangoUserAdmin):
     @admin.display(description=_("unfinished replies"), ordering="replies_unfinished")
     def unfinished_replies(self, person: Any) -> int:
         return int(person.replies_unfinished)
+
+    def lock_row(self, row: User) -> None:
+        """Also lock the administrators, whom the form may lock later: two requests that lock in
+        different orders would wait for each other."""
+        lock_administrators(row)
 
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
@@ -168,7 +174,7 @@ class UserAdmin(DeferredDeletionMixin, DjangoUserAdmin):
         people = list(queryset)
         changeable = [user for user in people if self.has_change_permission(request, user)]
         if len(changeable) < len(people):
-            messages.error(request, _("Only a superuser changes a superuser."))
+            messages.error(request, _("Only a superuser changes people who have rights."))
         return changeable
 
     def user_change_password(
@@ -201,4 +207,13 @@ def _is_superuser(request: HttpRequest) -> bool:
 
 
 def _may_touch(request: HttpRequest, person: User | None) -> bool:
-    return person is None or not person.is_superuser or _is_superuser(request)
+    return person is None or _is_superuser(request) or not _has_rights(person)
+
+
+def _has_rights(person: User) -> bool:
+    return (
+        person.is_staff
+        or person.is_superuser
+        or person.groups.exists()
+        or person.user_permissions.exists()
+    )

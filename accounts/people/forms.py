@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from accounts.deletion.erasure import LastAdministrator, require_other_administrator
+from accounts.email_addresses import is_email_taken
 from accounts.models import User
 from accounts.password_change import store_password
 from accounts.people.activation import ActivationRefused, require_can_deactivate
@@ -34,6 +37,20 @@ class PersonForm(UserChangeForm):
         except (ActivationRefused, LastAdministrator) as refusal:
             self.add_error(min(lost), str(refusal))
         return values
+
+
+class NewPersonForm(AdminUserCreationForm):
+    """Refuses the confirmed second address of another account, which signs in there."""
+
+    class Meta:
+        model = User
+        fields = ("email",)
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if is_email_taken(email):
+            raise ValidationError(_("There is already an account with this address."))
+        return email
 
 
 class PersonPasswordForm(AdminPasswordChangeForm):

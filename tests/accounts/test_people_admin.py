@@ -16,8 +16,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.api_keys import keys
-from accounts.deletion.erasure import request_deletion
+from accounts.deletion.erasure import LastAdministrator, request_deletion
 from accounts.models import AuditEvent, User, UserLimits
+from accounts.people.activation import ActivationRefused, require_can_deactivate
+from accounts.people.admin import UserAdmin
 from tests.factories import NO_LIMITS_FORM, create_session_key, create_signed_in_client
 
 USERS = "/admin/accounts/user/"
@@ -146,7 +148,7 @@ def test_only_a_superuser_changes_a_superuser(
 ) -> None:
     key = create_session_key(administrator)
     page = run_action(as_clerk, action, administrator, owner)
-    assert "Only a superuser changes a superuser." in page
+    assert "Only a superuser changes people who have rights." in page
     assert read(administrator).is_active
     assert Session.objects.filter(session_key=key).exists()
     assert read(owner).is_active == (action != "deactivate_people")
@@ -217,3 +219,81 @@ def test_limits_are_edited_on_the_page_of_the_person(owner: User, as_administrat
     as_administrator.post(path, build_limits_form(limits, DELETE="on"))
     assert not UserLimits.objects.exists()
     assert AuditEvent.objects.filter(kind="account.limits_changed").count() == 3
+
+
+def test_a_clerk_touches_nobody_who_has_rights(owner: User, clerk: User, as_clerk: Client) -> None:
+    """Otherwise a new password would sign in as the colleague and use these rights."""
+    right = Permission.objects.get(codename="add_contentgrant")
+    group = Group.objects.create(name="Crew")
+    form = {"password1": "a sentence of a clerk", "password2": "a sentence of a clerk"}
+    path = f"{USERS}{owner.pk}/password/"
+    for give, take in (
+        (lambda: owner.user_permissions.add(right), owner.user_permissions.clear),
+        (lambda: owner.groups.add(group), owner.groups.clear),
+        (lambda: User.objects.filter(pk=owner.pk).update(is_staff=True), None),
+    ):
+        give()
+        assert as_clerk.post(path, form).status_code == 403
+        run_action(as_clerk, "deactivate_people", owner)
+        assert read(owner).is_active
+        if take:
+            take()
+    User.objects.filter(pk=owner.pk).update(is_staff=False)
+    assert as_clerk.post(path, form).status_code == 302
+
+
+def test_a_session_from_while_an_account_was_deactivated_ends_when_it_is_activated(
+    owner: User, as_administrator: Client
+) -> None:
+    run_action(as_administrator, "deactivate_people", owner)
+    late = create_signed_in_client(owner)  # its sign-in was under way
+    run_action(as_administrator, "activate_people", owner)
+    assert late.get("/settings/keys/").status_code == 302
+
+
+def test_a_superuser_who_is_no_staff_does_not_count_as_the_other_administrator(
+    administrator: User, as_administrator: Client
+) -> None:
+    User.objects.create_user("other@holdfast.test", is_superuser=True)
+    with pytest.raises(LastAdministrator):
+        request_deletion(administrator, actor=administrator)
+    path = f"{USERS}{administrator.pk}/change/"
+    for lost in ("is_superuser", "is_staff"):
+        form = {"is_active": "on", "is_staff": "on", "is_superuser": "on"} | NO_LIMITS_FORM
+        del form[lost]
+        assert "only active administrator" in as_administrator.post(path, form).content.decode()
+    second = User.objects.create_user("second@holdfast.test", is_superuser=True)
+    with pytest.raises(ActivationRefused):
+        require_can_deactivate(administrator, second)
+
+
+def test_a_new_person_does_not_get_the_confirmed_address_of_another(
+    owner: User, as_administrator: Client
+) -> None:
+    EmailAddress.objects.create(user=owner, email="second@holdfast.test", verified=True)
+    words = "a long sentence of mine"
+    form = {"usable_password": "true", "password1": words, "password2": words}
+    page = as_administrator.post(f"{USERS}add/", form | {"email": "Second@holdfast.test"})
+    assert "already an account" in page.content.decode()
+    assert not User.objects.filter(email="second@holdfast.test").exists()
+    as_administrator.post(f"{USERS}add/", form | {"email": "third@holdfast.test"})
+    assert User.objects.filter(email="third@holdfast.test").exists()
+
+
+def test_a_form_of_a_person_does_not_undo_a_change_from_before_its_lock(
+    owner: User, as_administrator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = UserAdmin.has_change_permission
+
+    def change_first(self: Any, request: Any, obj: User | None = None) -> bool:
+        """Somebody changes the row after it was read for the first time."""
+        if obj is not None and request.method == "POST":
+            monkeypatch.setattr(UserAdmin, "has_change_permission", real)
+            User.objects.filter(pk=owner.pk).update(password="!newer", revision=77)
+        return real(self, request, obj)
+
+    monkeypatch.setattr(UserAdmin, "has_change_permission", change_first)
+    form = {"name": "Renamed", "is_active": "on"} | NO_LIMITS_FORM
+    assert as_administrator.post(f"{USERS}{owner.pk}/change/", form).status_code == 302
+    after = read(owner)
+    assert (after.name, after.password, after.revision) == ("Renamed", "!newer", 77)
