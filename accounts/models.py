@@ -219,6 +219,11 @@ class ApiKey(models.Model):
     def can_be_opened(self) -> bool:
         return self.master_key_id in settings.MASTER_KEYS
 
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the provider accepted it when it was last checked."""
+        return self.check_result == KeyStatus.VALID
+
 
 class ListedModelQuerySet(models.QuerySet["ListedModel"]):
     def owned_by(self, user: AbstractBaseUser) -> ListedModelQuerySet:
