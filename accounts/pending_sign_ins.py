@@ -42,7 +42,7 @@ class PendingSignInMiddleware(MiddlewareMixin):
     ) -> None:
         if not _may_have_session(request):
             return
-        pending = request.session.get(LOGIN_SESSION_KEY)
+        pending: Any = request.session.get(LOGIN_SESSION_KEY)
         user = _find_user(pending)
         if user is not None and not _is_unchanged(pending, user):
             clear_login(request)
@@ -50,7 +50,7 @@ class PendingSignInMiddleware(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if hasattr(request, "_account_login_accessed"):  # allauth has stored or read one
-            pending = request.session.get(LOGIN_SESSION_KEY)
+            pending: Any = request.session.get(LOGIN_SESSION_KEY)
             user = _find_user(pending)
             if user is not None and STATE_KEY not in pending["state"]:
                 pending["state"][STATE_KEY] = {
