@@ -64,10 +64,11 @@ def remember_device(
     )
 
 
-def find_oldest_account(cookie: str | None) -> int | None:
+def find_oldest_account(cookie: str | None) -> tuple[int, str] | None:
     """Return the id of the oldest account that a browser with this cookie has signed in to, maybe
-    with an older password. Needs no query."""
-    return min(map(int, _decode_cookie(cookie or "")), default=None)
+    with an older password, and the id of the browser there. Needs no query."""
+    accounts = _decode_cookie(cookie or "")
+    return min(((int(user), device) for user, (device, _) in accounts.items()), default=None)
 
 
 def _list_signatures(device: str, user: User) -> list[str]:

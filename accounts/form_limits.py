@@ -37,8 +37,7 @@ class FormLimitMiddleware(MiddlewareMixin):
         limiter = _find_limiter(request)
         if limiter is None:
             return None
-        client, is_known = _identify_client(request)
-        wait_seconds = limiter.try_consume(client, is_known=is_known)
+        wait_seconds = _consume_form(limiter, request)
         return respond_too_many_requests(request, wait_seconds) if wait_seconds else None
 
 
@@ -49,15 +48,22 @@ def _find_limiter(request: HttpRequest) -> FormLimiter | None:
     return next((limit for prefix, limit in FORM_LIMITERS.items() if path.startswith(prefix)), None)
 
 
-def _identify_client(request: HttpRequest) -> tuple[str, bool]:
-    """The name of the client, and whether it is known: signed in, or a browser that has signed in
-    before, whose cookie can't be forged. All browsers of an account share its count."""
+def _consume_form(limiter: FormLimiter, request: HttpRequest) -> int:
+    """Count the form for a client that is known: signed in, or a browser that has signed in before,
+    whose cookie can't be forged. Each browser has a count of its own, because its cookie may be
+    from before a new password, and in other hands. When those of an account have used up what it
+    may send, they count as strangers."""
     if request.user.is_authenticated:
-        return f"user {request.user.pk}", True
-    account = find_oldest_account(request.COOKIES.get(COOKIE_NAME))
-    if account is not None:
-        return f"device of {account}", True
-    return get_adapter().get_client_network(request), False
+        return limiter.try_consume(f"user {request.user.pk}", is_known=True)
+    network = get_adapter().get_client_network(request)
+    known = find_oldest_account(request.COOKIES.get(COOKIE_NAME))
+    if known is None:
+        return limiter.try_consume(network)
+    account, device = known
+    if limiter.is_group_used_up(f"devices of {account}"):
+        return limiter.try_consume(network)
+    name, group = f"device {device} of {account}", f"devices of {account}"
+    return limiter.try_consume(name, is_known=True, group=group)
 
 
 def clear_limiters() -> None:

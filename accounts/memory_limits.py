@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 MAX_KNOWN_CLIENTS = 10_000
 """Known clients that one limiter counts. Further ones are accepted without a count."""
+MAX_CLIENTS_PER_GROUP = 4
+"""A group of known clients may send as many forms as this number of single ones."""
 MAX_USED_UP_KEYS = 10_000
 USED_UP_SECONDS = 1.0
 """Seconds for which a used-up row is not read again. Another process may have cleared it."""
@@ -36,15 +38,24 @@ class FormLimiter:
     _known_counts: dict[str, int] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def try_consume(self, client: str, *, is_known: bool = False) -> int:
+    def try_consume(self, client: str, *, is_known: bool = False, group: str = "") -> int:
         """Count one more form. Return 0, or the seconds until the client may try again."""
         with self._lock:
             now = time.monotonic()
             if now - self._window_start >= self.window_seconds:
                 self._start_window(now)
             if self._count_known(client) if is_known else self._count_stranger(client):
+                if group:
+                    self._known_counts[group] = self._known_counts.get(group, 0) + 1
                 return 0
             return math.ceil(self.window_seconds - (now - self._window_start))
+
+    def is_group_used_up(self, group: str) -> bool:
+        """Several known clients of one account are a group."""
+        with self._lock:
+            is_current = time.monotonic() - self._window_start < self.window_seconds
+            most = MAX_CLIENTS_PER_GROUP * self.max_per_client
+            return is_current and self._known_counts.get(group, 0) >= most
 
     def clear(self) -> None:
         with self._lock:

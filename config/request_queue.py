@@ -232,10 +232,11 @@ def estimate_work_seconds(scope: Mapping[str, Any]) -> float:
 def identify_known_browser(scope: Mapping[str, Any]) -> Client | None:
     """A known browser goes before strangers. Otherwise its owner would wait for each hash of a
     crowd of guessers."""
-    account = find_oldest_account(get_cookie(scope["headers"], devices.COOKIE_NAME))
-    if account is None:
+    known = find_oldest_account(get_cookie(scope["headers"], devices.COOKIE_NAME))
+    if known is None:
         return None
-    return Client(f"browser of {account}", is_visitor=True, user_id=account)
+    account, device = known  # another browser of the account may have an outdated cookie
+    return Client(f"browser {device} of {account}", is_visitor=True, user_id=account)
 
 
 async def _send_busy_response(send: Send) -> None:

@@ -161,6 +161,30 @@ def test_a_flood_bars_no_browser_that_has_signed_in_before(
     assert browser.post(LOGIN, form).status_code == 302
 
 
+def test_an_outdated_device_cookie_does_not_use_up_the_forms_of_other_browsers(
+    owner: User, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(form_limits.FORM_LIMITERS, LOGIN, FormLimiter(4, max_of_all=40))
+    thief, browser = Client(REMOTE_ADDR="203.0.113.9"), Client(REMOTE_ADDR="198.51.100.7")
+    thief.post(LOGIN, {"login": owner.email, "password": password})
+    thief.post("/accounts/logout/")
+    owner.set_password("a long new sentence")
+    owner.save()
+    form = {"login": owner.email, "password": "a long new sentence"}
+    browser.post(LOGIN, form)
+    browser.post("/accounts/logout/")
+    answers = [thief.post(LOGIN, {}).status_code for _ in range(6)]
+    assert answers == [200] * 4 + [429] * 2
+    assert browser.post(LOGIN, form).status_code == 302
+
+
+def test_many_known_browsers_of_an_account_count_as_strangers_after_a_while() -> None:
+    limiter = FormLimiter(max_per_client=2, max_of_all=40)
+    for number in range(8):
+        limiter.try_consume(f"device {number // 2}", is_known=True, group="devices")
+        assert limiter.is_group_used_up("devices") == (number == 7)
+
+
 def test_a_forged_device_cookie_gives_no_further_forms(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
