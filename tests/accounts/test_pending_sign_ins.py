@@ -87,9 +87,7 @@ def test_ending_all_sessions_ends_half_finished_sign_ins(owner: User, password: 
     assert not is_signed_in(browser)
 
 
-def test_another_code_page_after_a_code_was_sent_again_keeps_the_account(
-    owner: User, client: Client
-) -> None:
+def test_a_new_password_makes_a_code_void_that_was_sent_again(owner: User, client: Client) -> None:
     request_code(owner, client)
     client.post(ENTER, {"action": "resend"})
     change_password(owner)
