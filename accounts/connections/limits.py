@@ -2,13 +2,15 @@
 
 A reply is accepted while the person's use of this month, together with the most that their
 unfinished replies may use, is below the limit. So the limit is exceeded by one reply at most,
-however many are sent at once. When a worker begins a reply, the use is checked once more.
+however many are sent at once. When a worker begins a reply, the use is checked once more. A reply
+that was accepted for another key is then checked as a new one would be.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum, auto
 from typing import Any
 
 from django.utils.formats import date_format
@@ -17,6 +19,14 @@ from django.utils.translation import gettext as _
 from accounts.connections.models import Connection
 from accounts.ledger.counting import Total, get_current_month, get_next_month, read_total
 from accounts.models import User
+
+
+class LimitRefusal(Enum):
+    """Why a person can't have another reply over a connection."""
+
+    NO_PRICE = auto()
+    USED_UP = auto()
+    RESERVED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +46,39 @@ def is_limit_reached(user: User, connection: Connection) -> bool:
     return connection.has_limit and _exceeds(connection, read_total(user.pk, connection.pk))
 
 
-def find_reached_limit(
+def find_refusal(
     user: User, connection: Connection, reserve: Reserve, reserves: list[dict[str, Any]]
-) -> str:
-    """A sentence that says why this person can't have another reply over the connection, and when
-    they can. `reserves` are those of their unfinished replies. Empty if they can."""
+) -> LimitRefusal | None:
+    """None if this person can have another reply over the connection. `reserves` are those of their
+    unfinished replies."""
     if not connection.has_limit:
-        return ""
+        return None
     if reserve.dollars is None and connection.token_limit is None:
-        return _(
-            "This model has no known price, so it can’t be counted toward your limit for "
-            "%(connection)s. Choose another model, or ask your administrator."
-        ) % {"connection": connection.name}
+        return LimitRefusal.NO_PRICE
     used = read_total(user.pk, connection.pk)
     if _exceeds(connection, used):
-        return describe_reached_limit(connection, used)
+        return LimitRefusal.USED_UP
     mine = [each for each in reserves if each["connection"] == connection.pk]
     dollars = sum((Decimal(each["dollars"] or 0) for each in mine), Decimal())
     tokens = sum(int(each["tokens"]) for each in mine)
     if _exceeds(connection, Total(used.tokens + tokens, used.dollars + dollars)):
+        return LimitRefusal.RESERVED
+    return None
+
+
+def describe_refusal(refusal: LimitRefusal, user: User, connection: Connection) -> str:
+    """A sentence that says why, and when the person can have another reply."""
+    if refusal == LimitRefusal.NO_PRICE:
+        return _(
+            "This model has no known price, so it can’t be counted toward your limit for "
+            "%(connection)s. Choose another model, or ask your administrator."
+        ) % {"connection": connection.name}
+    if refusal == LimitRefusal.RESERVED:
         return _(
             "Your running replies may use up the rest of your monthly limit for %(connection)s. "
             "Wait for one to finish."
         ) % {"connection": connection.name}
-    return ""
-
-
-def describe_reached_limit(connection: Connection, used: Total) -> str:
+    used = read_total(user.pk, connection.pk)
     return _("%(use)s Choose another model, or continue on %(day)s (UTC).") % {
         "use": describe_use(connection, used),
         "day": date_format(get_next_month(get_current_month()), "j F Y"),

@@ -151,7 +151,7 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
         chosen = replace(stored, model=model.id, provider=model.provider)
         size = len(answer.content) + len(answer.reasoning) + len(conversation.system_prompt)
         _enforce_limits(user, request_id, size)
-        reserved = limits.reserve_use(user, conversation, model, chosen, size)
+        reserved = limits.reserve_use(user, conversation, model, chosen.max_tokens, size)
         answer.stream = lifecycle.enqueue(
             owner=user,
             request_id=request_id,
@@ -249,7 +249,7 @@ def _create_answer(
     user = conversation.user
     size = question_chars + len(reply_settings.system_prompt)
     _enforce_limits(user, request_id, size)
-    reserved = limits.reserve_use(user, conversation, model, reply_settings, size)
+    reserved = limits.reserve_use(user, conversation, model, reply_settings.max_tokens, size)
     answer = Message(
         conversation=conversation,
         parent=question,

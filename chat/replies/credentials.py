@@ -17,6 +17,7 @@ from accounts.models import User
 from accounts.sealing import SealBroken, SharedSealBroken
 from chat import model_catalog
 from chat.models import Message
+from chat.replies import limits
 from chat.replies.consumption import save_call
 from chat.replies.shared_key import LimitReached, SharedKeySource
 from streaming.database import run_in_db_until_answered
@@ -80,6 +81,8 @@ def build_source(
         request = omit_part(request, name)
     access = open_access(stream, model)
     connection = access.connection
+    if connection:
+        limits.ensure_reserve(stream, connection, model, request)
     save_call(stream, request, connection.pk if connection else OWN_KEY, text)
     # The first call imports the adapter's libraries, which takes up to a second.
     name = catalog.PROVIDERS[model.provider].name

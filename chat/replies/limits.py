@@ -13,23 +13,24 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce, Length, Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.connections.access import find_paying_connection
-from accounts.connections.limits import Reserve, find_reached_limit
+from accounts.connections.limits import Reserve, describe_refusal, find_refusal
 from accounts.connections.models import Connection
 from accounts.models import User, UserLimits
 from chat.models import Conversation
 from chat.replies.context import DEFAULT_CONTEXT_WINDOW, DEFAULT_RESERVE_TOKENS
 from chat.replies.errors import ReplyRejected
-from chat.replies.settings import ReplySettings
+from chat.replies.shared_key import MESSAGE_BY_REFUSAL, LimitReached
 from streaming.models import Stream, StreamQuerySet
 from streaming.providers import catalog
 from streaming.providers.catalog import Model
-from streaming.providers.types import Usage
+from streaming.providers.types import Request, Usage
 
 LIMITS = {
     "unfinished_replies": "MAX_UNFINISHED_REPLIES_PER_USER",
@@ -131,7 +132,7 @@ def _is_over_limit(sent: int, size: int, limit: int) -> bool:
 
 
 def reserve_use(
-    user: User, conversation: Conversation, model: Model, chosen: ReplySettings, size: int
+    user: User, conversation: Conversation, model: Model, max_tokens: int | None, size: int
 ) -> dict[str, Any]:
     """The reserve of a new reply, for the arguments of its stream; empty without a limit. Call it
     under the lock of `lock_user`, so that replies that are sent at once can't pass together. Raises
@@ -141,26 +142,47 @@ def reserve_use(
     connection = find_paying_connection(user, model.provider)
     if connection is None or not connection.has_limit:
         return {}
-    reserve = _estimate_reserve(connection, conversation, model, chosen, size)
-    unfinished = Stream.objects.owned_by(user).unfinished()
-    arguments = unfinished.values_list("arguments", flat=True)
-    reserves = [each[RESERVE] for each in arguments if RESERVE in each]
-    if sentence := find_reached_limit(user, connection, reserve, reserves):
-        raise ReplyRejected("limit_reached", sentence)
+    stored = conversation.messages.aggregate(chars=Sum(Length("content")))["chars"] or 0
+    reserve = _estimate_reserve(connection, model, stored + size, max_tokens)
+    reserves = _list_reserves(Stream.objects.owned_by(user))
+    if refusal := find_refusal(user, connection, reserve, reserves):
+        raise ReplyRejected("limit_reached", describe_refusal(refusal, user, connection))
     return {RESERVE: reserve.to_json()}
 
 
+def ensure_reserve(stream: Stream, connection: Connection, model: Model, request: Request) -> None:
+    """Take the reserve of a stream that begins, if it has none for this connection: a title, or a
+    reply that was queued for a key of the person's own, for another connection, before there was a
+    limit or by an older process. Raises LimitReached."""
+    stored = stream.arguments.get(RESERVE)
+    if not connection.has_limit or (stored and stored["connection"] == connection.pk):
+        return
+    size = len(request.system) + sum(len(turn.text) for turn in request.turns)
+    reserve = _estimate_reserve(connection, model, size, request.max_tokens)
+    arguments = {**stream.arguments, RESERVE: reserve.to_json()}
+    name = catalog.PROVIDERS[model.provider].name
+    with transaction.atomic():
+        # The stream's row before the person's, as where a stream ends: neither waits for the other.
+        mine = Stream.objects.filter(pk=stream.pk, epoch=stream.epoch, state=stream.state)
+        mine.update(arguments=arguments)
+        lock_user(stream.owner)
+        reserves = _list_reserves(Stream.objects.owned_by(stream.owner).exclude(pk=stream.pk))
+        if refusal := find_refusal(stream.owner, connection, reserve, reserves):
+            raise LimitReached(MESSAGE_BY_REFUSAL[refusal].format(provider=name))
+    stream.arguments = arguments
+
+
+def _list_reserves(streams: StreamQuerySet) -> list[dict[str, Any]]:
+    arguments = streams.unfinished().values_list("arguments", flat=True)
+    return [each[RESERVE] for each in arguments if RESERVE in each]
+
+
 def _estimate_reserve(
-    connection: Connection,
-    conversation: Conversation,
-    model: Model,
-    chosen: ReplySettings,
-    size: int,
+    connection: Connection, model: Model, chars: int, max_tokens: int | None
 ) -> Reserve:
     """A token has at least one character, as a rule. The prompt is at most the window."""
-    stored = conversation.messages.aggregate(chars=Sum(Length("content")))["chars"] or 0
-    prompt = min(stored + size, model.context_window or DEFAULT_CONTEXT_WINDOW)
-    output = chosen.max_tokens or model.max_output or DEFAULT_RESERVE_TOKENS
+    prompt = min(chars, model.context_window or DEFAULT_CONTEXT_WINDOW)
+    output = max_tokens or model.max_output or DEFAULT_RESERVE_TOKENS
     dollars: Decimal | None = None
     if model.price:
         dollars = model.price.calculate_cost(Usage(prompt, output))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from accounts.connections.limits import LimitRefusal
 from streaming.events import SourceEvent, StreamText
 from streaming.providers import errors
 from streaming.providers.errors import ProviderError
@@ -20,6 +21,20 @@ class LimitReached(ProviderError):
         "You have used up this month’s limit for {provider}. Choose another model, or ask your "
         "administrator."
     )
+
+
+MESSAGE_BY_REFUSAL: dict[LimitRefusal, str] = {
+    LimitRefusal.NO_PRICE: gettext_noop(
+        "This model has no known price, so it can’t be counted toward your limit for {provider}. "
+        "Choose another model, or ask your administrator."
+    ),
+    LimitRefusal.USED_UP: LimitReached.default_message,
+    LimitRefusal.RESERVED: gettext_noop(
+        "Your running replies may use up the rest of this month’s limit for {provider}. Wait for "
+        "one to finish, then try again."
+    ),
+}
+"""For replies that were queued before they needed the connection."""
 
 
 MESSAGE_BY_ERROR: dict[type[ProviderError], str] = {

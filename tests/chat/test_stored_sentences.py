@@ -101,7 +101,11 @@ def every_ending() -> Iterator[str]:
     yield lifecycle.SOURCE_ENDED_EARLY
     yield str(SealBroken())
     yield str(SharedSealBroken())
-    for sentence in (LOST_KEY, *shared_key.MESSAGE_BY_ERROR.values()):
+    for sentence in (
+        LOST_KEY,
+        *shared_key.MESSAGE_BY_ERROR.values(),
+        *shared_key.MESSAGE_BY_REFUSAL.values(),
+    ):
         yield sentence.format(provider="OpenAI")
 
 
