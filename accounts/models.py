@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models import Q
@@ -22,31 +22,11 @@ from accounts.deletion.models import AccountDeletion as AccountDeletion
 from accounts.invitations.models import Invitation as Invitation
 from accounts.invitations.models import InvitationUse as InvitationUse
 from accounts.ledger.models import LedgerEntry as LedgerEntry
+from accounts.managers import UserManager as UserManager
 from accounts.secret_keys import is_any_of
 from accounts.user_limits.models import UserLimits as UserLimits
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 from streaming.providers.types import ModelInfo
-
-
-class UserManager(BaseUserManager["User"]):
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
-        if not email:
-            raise ValueError("A user needs an e-mail address.")
-        user = self.model(email=email, **fields)
-        user.set_password(password)
-        user.save(using=self._db)
-        return user
-
-    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
-
-    def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email=(username or "").lower())
-
-    @classmethod
-    def normalize_email(cls, email: str | None) -> str:
-        """Lower-case the whole address, because “Ann@…” and “ann@…” are the same person."""
-        return (email or "").strip().lower()
 
 
 class User(AbstractBaseUser, PermissionsMixin):

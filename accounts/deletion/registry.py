@@ -52,8 +52,9 @@ MODELS_WITHOUT_ACCOUNT: dict[str, str] = {}
 
 
 def register_data(kind: DataKind) -> DataKind:
-    """Raises ValueError if the name exists already."""
-    if kind.name in DATA_KINDS:
+    """Raises ValueError if another kind has this name. Django may call `ready` again, which
+    registers the same kinds."""
+    if kind.name in DATA_KINDS and DATA_KINDS[kind.name].models != kind.models:
         raise ValueError(f"The kind of data {kind.name} is registered twice.")
     DATA_KINDS[kind.name] = kind
     return kind

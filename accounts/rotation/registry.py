@@ -97,10 +97,12 @@ def register_sealed(
     rows: Q | None = None,
 ) -> None:
     """Call it in an app's `ready`. `name` is a plural for people, such as “API keys”. `rows`
-    selects the rows that hold such a value, if not all do. Raises ValueError for a second
+    selects the rows that hold such a value, if not all do. Raises ValueError for another
     registration of the same place."""
-    if any((value.model, value.field) == (model, field) for value in _values):
-        raise ValueError(f"{name} is registered twice.")
+    for value in [value for value in _values if (value.model, value.field) == (model, field)]:
+        if value.name != name:
+            raise ValueError(f"{name} is registered twice.")
+        _values.remove(value)  # Django calls `ready` again after a change of INSTALLED_APPS
     _values.append(SealedValue(name, model, field, get_context, rows or Q()))
 
 

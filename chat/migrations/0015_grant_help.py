@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
             model_name="contentgrant",
             name="granted_by",
             field=models.ForeignKey(
+                db_constraint=False,
                 editable=False,
                 help_text="Empty: by a command on the server, or the account was deleted since.",
                 null=True,

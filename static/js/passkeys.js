@@ -38,7 +38,7 @@ async function onSubmit(form) {
 async function readOptions({ dataset }) {
   if (!dataset.optionsUrl) return JSON.parse(document.getElementById(dataset.options).textContent);
   const response = await fetchFragment(dataset.optionsUrl, { Accept: "application/json" });
-  if (!response?.ok) throw new Error(`The options were refused: ${response?.status}`);
+  if (!response?.ok) throw new Error(String(response?.status));
   return JSON.parse(response.html);
 }
 

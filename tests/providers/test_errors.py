@@ -16,7 +16,7 @@ def list_error_classes(kind: type[errors.ProviderError]) -> list[type[errors.Pro
 
 def test_every_error_has_its_own_code_and_a_message_for_people() -> None:
     kinds = list_error_classes(errors.ProviderError)
-    assert len({kind.code for kind in kinds}) == len(kinds) == 21
+    assert len({kind.code for kind in kinds}) == len(kinds) == 22
     for kind in kinds:
         for is_keyless in (False, True):
             message = kind(provider="OpenAI", is_keyless=is_keyless).message

@@ -500,7 +500,8 @@ async def test_a_garbled_message_loses_nothing_but_itself(redis_server: Redis, h
     with hub.listen("user.1", received.append):
         await notify_until_received(received, "user.1")
         with Client.from_url(redis_server.url) as client:
-            client.publish(f"asgi__group__{hash_group_name('user.1')}", b"\xc1 no message at all")
+            channel = f"asgi__group__{hash_group_name('user.1', settings.SECRET_KEY)}"
+            client.publish(channel, b"\xc1 no message at all")
         await notify_until_received(received, "user.1")
         (members,) = hub._layer.groups.values()
         assert members == {hub._channel}  # another channel would fill up unread
