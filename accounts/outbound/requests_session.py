@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -13,6 +18,17 @@ from accounts.outbound.client import Limits, send_request
 from accounts.outbound.errors import OutboundError
 
 LIMITS = Limits()
+_ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
+
+
+@contextmanager
+def limit_total_seconds(seconds: float) -> Iterator[None]:
+    """All requests of the block have this time together."""
+    token = _ends_at.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
 
 
 class GuardedRequestFailed(requests.RequestException):
@@ -52,7 +68,7 @@ class GuardedAdapter(BaseAdapter):
                 request.url or "",
                 headers={name: _to_text(value) for name, value in request.headers.items()},
                 body=body,
-                limits=LIMITS,
+                limits=_get_limits(),
             )
         except OutboundError as error:
             raise GuardedRequestFailed(str(error)) from error
@@ -67,6 +83,16 @@ class GuardedAdapter(BaseAdapter):
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+
+def _get_limits() -> Limits:
+    ends_at = _ends_at.get()
+    if ends_at is None:
+        return LIMITS
+    remaining = ends_at - time.monotonic()
+    if remaining <= 0:
+        raise GuardedRequestFailed("The requests before took too long.")
+    return replace(LIMITS, seconds=min(LIMITS.seconds, remaining))
 
 
 def _to_text(value: str | bytes) -> str:

@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from requests import RequestException
 
 from accounts.anonymous_limits import try_consume_session
+from accounts.outbound.requests_session import limit_total_seconds
 from accounts.social.configuration import find_server
 from accounts.social.confirming import find_refusal
 from accounts.social.failures import SignInFailed
@@ -27,6 +28,9 @@ from accounts.social.github import GitHubAdapter
 from accounts.social.oauth2 import CarefulAdapter
 from accounts.social.openid import OpenIDAdapter
 from accounts.too_many_requests import respond_too_many_requests
+
+MAX_REQUEST_SECONDS = 6
+"""The time that all requests to the other server have together, while the page waits for them."""
 
 
 class CallbackView(OAuth2CallbackView):
@@ -79,7 +83,8 @@ def _run(
 ) -> HttpResponseBase:
     """allauth catches these errors only in a part of the way."""
     try:
-        return view(request)
+        with limit_total_seconds(MAX_REQUEST_SECONDS):
+            return view(request)
     except (RequestException, OAuth2Error, SignInFailed) as error:
         response: HttpResponse = render_authentication_error(
             request, adapter.get_provider(), exception=error

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
+from requests import RequestException
 
 from accounts import anonymous_limits
 from accounts.invitations.links import create_invitation
@@ -21,7 +23,7 @@ from accounts.models import User
 from accounts.outbound import requests_session
 from accounts.outbound.client import Limits
 from accounts.rate_limits import RateLimit
-from accounts.social import id_tokens, openid_documents
+from accounts.social import id_tokens, openid_documents, views
 from tests.accounts.openid_browser import (
     LOGIN,
     authorize,
@@ -481,6 +483,51 @@ def test_a_slow_server_signs_nobody_in(
         is_over.set()
     assert response.status_code == 401
     assert get_user(client) is None
+
+
+def load_suppressed(url: str) -> None:
+    with suppress(RequestException):
+        openid_documents.load_document(url, 0)
+
+
+def test_one_sign_in_at_a_time_waits_for_a_hanging_server(
+    work: FakeOpenID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others fail at once, and so do later ones, for some seconds."""
+    is_asked, is_over = threading.Event(), threading.Event()
+    asked = []
+
+    def hang(handler: Any) -> None:
+        asked.append(handler.path)
+        is_asked.set()
+        is_over.wait(60)
+        close_connection(handler)
+
+    work.overrides[CONFIGURATION] = hang
+    monkeypatch.setattr(requests_session, "LIMITS", Limits(seconds=60))
+    monkeypatch.setattr(openid_documents, "KEEP_FAILURE_SECONDS", 600)
+    first = threading.Thread(target=load_suppressed, args=[work.url + CONFIGURATION])
+    first.start()
+    try:
+        assert is_asked.wait(30)
+        assert Client().post(LOGIN).status_code == 401
+        assert first.is_alive()
+    finally:
+        is_over.set()
+        first.join(30)
+    assert Client().post(LOGIN).status_code == 401
+    assert len(asked) == 1
+    del work.overrides[CONFIGURATION]
+    monkeypatch.setattr(openid_documents, "KEEP_FAILURE_SECONDS", 0)
+    assert Client().post(LOGIN).status_code == 302
+
+
+def test_the_requests_of_a_sign_in_have_a_time_together(
+    work: FakeOpenID, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "MAX_REQUEST_SECONDS", 0)
+    assert client.post(LOGIN).status_code == 401
+    assert not work.requests
 
 
 def test_the_token_endpoint_passes_the_guard_too(
