@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from allauth.account.adapter import get_adapter as get_account_adapter
@@ -73,6 +74,10 @@ class SocialAdapter(DefaultSocialAccountAdapter):
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         sociallogin.token = None  # the session of a sign-up would keep it
         confirming.stop_unless_confirmed(request, sociallogin)
+        if request.user.is_authenticated:
+            # Linking changes nothing in the row of the person, but allauth saves the whole row as
+            # it was before the server answered. That would undo a deactivation meanwhile.
+            request.user.save = partial(request.user.save, update_fields=[])  # type: ignore[method-assign]
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """The setup code is asked for by the form of the sign-up page."""

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import pytest
 from allauth.socialaccount.models import SocialAccount
 from django.core import mail
+from django.http import HttpRequest
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.audit.models import AuditEvent
 from accounts.models import User
-from accounts.social import openid_documents
+from accounts.social import confirming, openid_documents
 from tests.accounts.openid_browser import LOGIN, authorize, build_server, return_to, sign_in, start
 from tests.factories import create_signed_in_client
 from tools.fake_openid import server
@@ -87,6 +88,18 @@ def test_linking_tells_the_owner_and_the_audit_trail(
     browser = Client()
     sign_in(browser)
     assert browser.session["_auth_user_id"] == str(owner.pk)
+
+
+def test_linking_does_not_undo_a_deactivation_on_the_way(
+    work: FakeOpenID, confirmed: Client, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deactivate(request: HttpRequest, login: object) -> None:
+        assert request.user.is_authenticated  # the row is read
+        User.objects.filter(pk=owner.pk).update(is_active=False)
+
+    monkeypatch.setattr(confirming, "stop_unless_confirmed", deactivate)
+    link(confirmed)
+    assert not User.objects.get(pk=owner.pk).is_active
 
 
 def test_linking_adds_no_address_to_the_account(
