@@ -27,6 +27,10 @@ REFUSED = {
     "a second policy of the name": "trustedTypes.createPolicy('holdfast', {})",
     "a policy for everything": "trustedTypes.createPolicy('default', {})",
 }
+PROMOTE_CODE = """
+from accounts.models import User
+User.objects.filter(email={email!r}).update(is_staff=True, is_superuser=True)
+"""
 IMPORT_RULES = """async (html) => {
     const path = document.querySelector("link[href*='trusted-html']").href;
     const { trustHtml } = await import(path);
@@ -52,8 +56,10 @@ def test_a_text_becomes_neither_html_nor_a_script(
 
 
 def open_administration(deployment: Deployment, open_page: Callable[..., Page], path: str) -> Page:
-    """Open a page after the password is confirmed, as pages of the admin require."""
+    """Open a page after the password is confirmed, as pages of the admin require. The person is
+    made an administrator, because another test may have signed up the first one."""
     owner = deployment.person("owner")
+    deployment.manage("shell", "-c", PROMOTE_CODE.format(email=owner.email))
     owner.post("/accounts/reauthenticate/", {"password": owner.password})
     return open_page(owner, path)
 
