@@ -167,6 +167,7 @@ def test_an_administrator_can_edit_models_in_the_admin(owner: User) -> None:
     admin = User.objects.create_superuser("administrator@holdfast.test", "kelp")
     client = Client()
     sign_in(client, admin)
+    client.post("/accounts/reauthenticate/", {"password": "kelp"})
     form = {"model_id": "gpt-4o", "hidden": "on", "takes_temperature": "unknown"}
     assert client.post("/admin/chat/modeloverride/add/", form).status_code == 302
     assert not model_catalog.find_model(model_catalog.load_models(owner), "gpt-4o")
