@@ -226,7 +226,7 @@ def test_an_entry_of_a_json_column_is_read_and_written_alone() -> None:
 
 def test_a_kind_of_value_is_registered_once(sealed_name: SealedText) -> None:
     with pytest.raises(ValueError, match="twice"):
-        register_sealed("Names", User, sealed_name, lambda user: ("name", user.pk))
+        register_sealed("Other names", User, sealed_name, lambda user: ("name", user.pk))
 
 
 def test_api_keys_are_registered() -> None:

@@ -66,6 +66,7 @@ class UpgradedDeployment(Deployment):
         self._openai = fake.openai
         environment = {
             **file["secrets"],
+            "ALLOW_SAMPLE_SECRETS": "1",
             "OPENAI_BASE_URL": fake.openai,
             "COMPATIBLE_PROVIDERS": build_servers(fake.openai),
             "GENERATE_TITLES": "on",
