@@ -27,6 +27,8 @@ from tests.config.https_site import (
 from tools.deployment.deployment import Deployment, Server
 from tools.waiting import until
 
+pytestmark = pytest.mark.prove  # takes longer than a daily run allows
+
 CANARY = "canary"
 EMAIL = f"{CANARY}.person@example.com"
 PROMPT = f"my {CANARY} prompt"

@@ -18,7 +18,7 @@ from pytest_django import Settings
 from tests.fuzz.people import People
 from tests.fuzz.post_routes import COMMON_FIELDS, Route, find_fields, list_routes
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.prove, pytest.mark.django_db(transaction=True)]
 
 PROVE_ROUNDS = 52
 URLENCODED = "application/x-www-form-urlencoded"
