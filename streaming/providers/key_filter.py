@@ -22,9 +22,15 @@ class KeyFilter:
         texts = [secret.reveal() for secret in secrets]
         forms = {form for text in texts if _is_recognisable(text) for form in list_key_forms(text)}
         ordered = tuple(sorted(forms, key=len, reverse=True))
-        # A closure, so that a traceback that prints locals shows a function and not the keys.
+        pieces = frozenset(
+            form[at : at + MIN_HELD_CHARS]
+            for form in forms
+            for at in range(len(form) - MIN_HELD_CHARS + 1)
+        )
+        # Closures, so that a traceback that prints locals shows functions and not the keys.
         self._list_forms = lambda: ordered
-        self._has_forms = bool(ordered)
+        self._is_piece = lambda text: text in pieces
+        self._shortest_chars = min(map(len, forms), default=0)
         self._shown: dict[DeltaKind, str] = {}  # the last characters before what is held
         self._held: dict[DeltaKind, str] = {}
 
@@ -32,18 +38,29 @@ class KeyFilter:
         return any(form in text for form in self._list_forms() for text in texts)
 
     def clean(self, delta: Delta) -> Delta | None:
-        """The delta without keys, after text that was held; None while there is nothing to show."""
-        if not self._has_forms or not delta.text:
+        """The delta without keys, after text that was held; None while there is nothing to show.
+
+        A source that continued after a checkpoint would lose the text that is held, so there is no
+        checkpoint meanwhile."""
+        if not self._shortest_chars:
             return delta
         kind = delta.kind
         shown = self._shown.get(kind, "")
-        text, start = self._remove_keys(shown + self._held.pop(kind, "") + delta.text, len(shown))
+        whole = shown + delta.text
+        if (
+            not self._held
+            and len(whole) < self._shortest_chars
+            and not self._is_piece(whole[-MIN_HELD_CHARS:])
+        ):
+            self._shown[kind] = whole[1 - MIN_HELD_CHARS :]
+            return delta  # nearly all deltas
+        held = self._held.pop(kind, "")
+        text, start = self._remove_keys(shown + held + delta.text, len(shown))
         held_from = max(start, len(text) - self._count_held(text))
         if held_from < len(text):
             self._held[kind] = text[held_from:]
         self._shown[kind] = text[:held_from][1 - MIN_HELD_CHARS :]
         text = text[start:held_from]
-        # A source that continued after this delta would lose the text that is held.
         checkpoint = "" if self._held else delta.checkpoint
         return delta._replace(text=text, checkpoint=checkpoint) if text or checkpoint else None
 

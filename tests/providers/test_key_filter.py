@@ -58,11 +58,11 @@ def test_text_without_the_key_is_kept(pieces: list[str]) -> None:
     assert clean_text(pieces) == "".join(pieces)
 
 
-def test_kinds_are_searched_apart_and_nothing_is_added_to_a_checkpoint() -> None:
+def test_kinds_are_searched_apart_and_no_checkpoint_passes_held_text() -> None:
     key_filter = KeyFilter(Secret(KEY))
     assert key_filter.clean(Delta("Tell sk-pro", checkpoint="c 1")) == Delta("Tell ", checkpoint="")
     assert key_filter.clean(Delta("j-", "reasoning")) == Delta("j-", "reasoning")
-    assert key_filter.clean(Delta("", checkpoint="c 2")) == Delta("", checkpoint="c 2")
+    assert key_filter.clean(Delta("", checkpoint="c 2")) is None
     assert key_filter.clean(Delta("per", checkpoint="c 3")) == Delta("sk-proper", checkpoint="c 3")
 
 
