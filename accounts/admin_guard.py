@@ -139,18 +139,18 @@ def confirm_before(view: AdminView) -> AdminView:
     return confirmed_view
 
 
-class SuperusersOnlyMixin:
+class SuperusersOnlyMixin(Base):
     """For a ModelAdmin whose rows give rights or accounts away. Others with its permissions can
     read the rows; if they could change them, they could make themselves superusers."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return self._is_superuser(request) and super().has_add_permission(request)  # type: ignore[misc]
+        return self._is_superuser(request) and super().has_add_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._is_superuser(request) and super().has_change_permission(request, obj)  # type: ignore[misc]
+        return self._is_superuser(request) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._is_superuser(request) and super().has_delete_permission(request, obj)  # type: ignore[misc]
+        return self._is_superuser(request) and super().has_delete_permission(request, obj)
 
     def _is_superuser(self, request: HttpRequest) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
