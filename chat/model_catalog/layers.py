@@ -30,8 +30,9 @@ def load_models(user: User) -> dict[ModelKey, Model]:
     own = list(ListedModel.objects.owned_by(user).select_related("key"))
     for row in own:
         _apply_listing(models, row.key.provider, row.to_info())
+    listed_by_own_keys = {row.key.provider for row in own}
     for provider, connection in load_connections(user).items():
-        if provider not in {row.key.provider for row in own}:  # the person's own key counts first
+        if provider not in listed_by_own_keys:  # the person's own key counts first
             for listed in load_model_infos(connection.listed):
                 _apply_listing(models, provider, listed)
     for provider, listed_models in load_listed_models().items():
