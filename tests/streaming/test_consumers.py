@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import httpx2
 import pytest
 from django.db import DataError, OperationalError
 from pytest_django.plugin import DjangoDbBlocker
@@ -42,7 +43,7 @@ from streaming.hub import Hub
 from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
 from tests.access.table import SOCKET_MESSAGES, STREAM
-from tests.factories import create_session_key, create_signed_in_client
+from tests.factories import create_session_key
 from tests.streaming.conftest import on_redis, run_web
 from tests.streaming.factories import (
     append_chunks,
@@ -166,15 +167,19 @@ def test_a_session_without_a_user_is_closed_as_signed_out(open_tab: OpenTab, own
 
 
 def test_signing_out_all_others_closes_a_socket_whose_session_has_no_record(
-    open_tab: OpenTab, owner: User
+    open_tab: OpenTab, web: Web, owner: User
 ) -> None:
-    page = create_signed_in_client(owner)
-    mine, thief = open_tab(str(page.session.session_key)), open_tab(owner)
-    page.post("/settings/sessions/end/", {"session": "others"})
+    session = create_session_key(owner)
+    mine, thief = open_tab(session), open_tab(owner)
+    token = "a" * 32
+    cookies = {"sessionid": session, "csrftoken": token}
+    with httpx2.Client(base_url=web.url, cookies=cookies, trust_env=False) as page:
+        form = {"session": "others", "csrfmiddlewaretoken": token}
+        answer = page.post("/settings/sessions/end/", data=form, headers={"Origin": web.url})
     assert thief.wait_for_close() == 4401
     # This session has another key now, with which its pages open their sockets again.
     assert mine.wait_for_close() == 4401
-    assert open_tab(str(page.session.session_key)).is_quiet()
+    assert open_tab(answer.cookies["sessionid"]).is_quiet()
 
 
 def test_an_invalid_session_cookie_fails_alone_and_without_a_traceback(
