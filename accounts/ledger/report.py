@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from accounts.connections.models import Connection
 from accounts.ledger.counting import COST_PRECISION
 from accounts.ledger.models import OWN_KEY, LedgerEntry
+from streaming.storable_text import replace_unstorable
 
 GROUPINGS = {
     "all": (
@@ -77,7 +78,7 @@ def read_filter(values: Any) -> UsageFilter:
         month = date.fromisoformat(f"{values.get('month', '')}-01")
     except ValueError:
         month = None
-    person = str(values.get("person", "")).strip()[:254]
+    person = replace_unstorable(values.get("person", "")).strip()[:254]
     grouping = values.get("by", "all")
     return UsageFilter(month, person, grouping if grouping in GROUPINGS else "all")
 

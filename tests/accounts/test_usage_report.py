@@ -75,6 +75,18 @@ def test_usage_is_summed_up_and_filtered(
 
 
 @pytest.mark.usefixtures("entries")
+@pytest.mark.parametrize("person", ["owner%00", "owner%ED%A0%80", "%00"])
+def test_a_person_with_a_sign_that_no_column_stores_has_no_usage(
+    as_administrator: Client, person: str
+) -> None:
+    exported = as_administrator.post(
+        f"{USAGE}export/", f"person={person}", content_type="application/x-www-form-urlencoded"
+    )
+    assert exported.status_code == 200
+    assert len(exported.content.splitlines()) == 1, "only the names of the columns"
+
+
+@pytest.mark.usefixtures("entries")
 def test_the_export_has_the_chosen_rows_and_no_formula(
     as_administrator: Client, owner: User
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from django.core.cache import cache
 from pytest_django import Settings
 
+from config import even_answers
 from streaming import hub as hubs
 from tests.fuzz.form_fuzzer import FormFuzzer, measure_memory
 from tests.fuzz.people import QUESTIONS
@@ -30,8 +31,10 @@ MAX_GROWTH_BYTES = 100 * 2**20
 
 
 @pytest.fixture(autouse=True)
-def disable_limits(settings: Settings) -> Iterator[None]:
-    """Switch off the limits that would soon refuse so many requests, and the providers."""
+def disable_limits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Switch off the limits that would soon refuse so many requests, the wait of forms that are
+    answered at full seconds, and the providers."""
+    monkeypatch.setattr(even_answers, "INTERVAL_SECONDS", 0.001)
     settings.ACCOUNT_RATE_LIMITS = False
     settings.MAX_MESSAGES_PER_MINUTE = settings.MAX_UNFINISHED_REPLIES_PER_USER = 10**6
     settings.MAX_CHARS_PER_MINUTE = settings.MAX_CHARS_PER_DAY = 10**9
