@@ -12,7 +12,7 @@ DJADE := $(BIN)/djade --target-version 5.2 $$(find templates -name "*.html")
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run help stack test test-postgresql test-sqlite test-pages test-deaths \
+.PHONY: run help stack test test-engine test-application test-sqlite test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
 	prove-attack-daphne prove-attack-uvicorn prove-attack-sqlite prove-forms prove-sockets prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
@@ -27,14 +27,21 @@ stack: .venv/dev .env .static/staticfiles.json ## Start a production deployment 
 	@exec $(BIN)/python -m tools.stack --server $(SERVER)
 
 # Tests with pages and tests that kill processes mostly wait, and the others mostly compute, so they
-# run side by side. The longest come first; lint and SQLite begin when the first of them has ended. A
-# test has a mark `page` or `death` by its folder (tests/plugin.py) or in its file. The foreign project
+# run side by side. The longest come first; the others begin when the first of them have ended. A test
+# has a mark `page` or `death` by its folder (tests/plugin.py) or in its file. The foreign project
 # has a database of its own, so it runs once.
 test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests and lint that a change must pass
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-pages test-deaths test-postgresql lint test-sqlite
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target \
+		test-pages test-deaths test-engine test-application test-sqlite lint
 
-test-postgresql: .venv/dev .env .static/staticfiles.json
-	$(BIN)/python -m pytest -m "not page and not death and not prove"
+ENGINE := tests/streaming tests/providers tests/upgrades
+DAILY := not page and not death and not prove
+
+test-engine: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m pytest -m "$(DAILY)" $(ENGINE)
+
+test-application: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m pytest -m "$(DAILY)" $(ENGINE:%=--ignore=%)
 
 test-sqlite: .venv/dev .env .static/staticfiles.json
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming \
