@@ -438,9 +438,9 @@ async def test_a_page_of_a_proxy_says_what_helps(
     assert error.retryable is (kind is errors.Overloaded)
 
 
-async def ask_lab(fake: Fake) -> errors.ProviderError:
-    """The error of a reply, over the real client."""
-    patience = Timeouts(first_delta=0.3, idle=0.3)
+async def ask_lab(fake: Fake, seconds: float = 10.0) -> errors.ProviderError:
+    """The error of a reply, over the real client, which waits so long for the first text."""
+    patience = Timeouts(first_delta=seconds, idle=seconds)
     lab = CompatibleAdapter(base_url=fake.openai, name="Lab", timeouts=patience)
     events, error = await collect_until_error(lab, Request("kelp", (Turn("user", "?"),)), key="")
     assert events == []
@@ -473,7 +473,7 @@ async def test_a_compatible_server_that_is_silent_is_not_asked_again(
     fake: Fake, behaviour: Behaviour
 ) -> None:
     fake.script(behaviour)
-    error = await ask_lab(fake)
+    error = await ask_lab(fake, 0.3)
     assert (type(error), error.retryable) == (errors.NoResponse, False)
     assert "raise the time limit" in error.message
 

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import gc
+from types import SimpleNamespace
+
+import pytest
 
 from streaming.doors.websocket import pace
-from streaming.doors.websocket.pace import MAX_COMMANDS_AT_ONCE, get_pace
+from streaming.doors.websocket.pace import (
+    MAX_COMMANDS_AT_ONCE,
+    MAX_COMMANDS_PER_SECOND,
+    CommandPace,
+    get_pace,
+)
 
 
-async def test_commands_beyond_those_of_a_moment_wait_for_their_turn() -> None:
-    turns = get_pace(1)
-    delays = [turns.reserve_turn() for _ in range(MAX_COMMANDS_AT_ONCE + 500)]
-    assert delays[: MAX_COMMANDS_AT_ONCE - 1] == [0.0] * (MAX_COMMANDS_AT_ONCE - 1)
-    assert 1.5 < delays[-1] <= 2.1
-    assert delays == sorted(delays)
+class Clock:
+    """The time of the loop, which the test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def time(self) -> float:
+        return self.now
 
 
-async def test_all_sockets_of_a_user_share_one_pace_and_others_have_their_own() -> None:
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(get_running_loop=lambda: clock))
+    return clock
+
+
+def test_commands_beyond_those_of_a_moment_wait_for_their_turn(clock: Clock) -> None:
+    turns = CommandPace()
+    delays = [turns.reserve_turn() for _ in range(MAX_COMMANDS_AT_ONCE + 501)]
+    assert delays[:MAX_COMMANDS_AT_ONCE] == [0.0] * MAX_COMMANDS_AT_ONCE
+    waits = [n / MAX_COMMANDS_PER_SECOND for n in range(501)]
+    assert delays[MAX_COMMANDS_AT_ONCE:] == pytest.approx(waits, abs=1e-6)
+    clock.now += delays[-1] + 1 / MAX_COMMANDS_PER_SECOND
+    assert turns.reserve_turn() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_all_sockets_of_a_user_share_one_pace_and_others_have_their_own() -> None:
     first = get_pace(1)
     assert get_pace(1) is first
     for _ in range(MAX_COMMANDS_AT_ONCE * 2):
