@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts import cache, server_lists
 from accounts.audit.events import purge_events
-from accounts.deletion import erasure
+from accounts.deletion import erasure, orphans
 from accounts.sessions.tracking import delete_records_of_ended_sessions
 from streaming.sources import register_periodic_task
 
@@ -36,3 +36,4 @@ def register_tasks() -> None:
     register_periodic_task(server_lists.start_refresh)
     register_periodic_task(purge_events)
     erasure.register_tasks()
+    register_periodic_task(orphans.search_orphans)

@@ -175,7 +175,8 @@ def pause(seconds: float) -> None:
 def _delete_account(user_id: int) -> None:
     with transaction.atomic():
         user = User.objects.select_for_update().filter(pk=user_id).first()
-        if user is None:
+        if user is None:  # an older process deleted it
+            AccountDeletion.objects.filter(user_id=user_id).delete()
             return
         deletion = AccountDeletion.objects.get(user_id=user_id)
         actor = User(pk=deletion.actor_id)  # it may be gone by now
