@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.utils import timezone
 
@@ -14,8 +18,9 @@ from accounts.models import User
 from chat.models import Conversation, Draft
 from chat.replies import Reply
 from tests.access.table import Thing
+from tests.accounts.software_passkey import SoftwarePasskey
 from tests.chat.factories import finish_reply, start_reply
-from tests.factories import create_signed_in_client
+from tests.factories import create_session_key, create_signed_in_client
 
 CANARY = "kelpcanary"
 """A part of each text of the owner."""
@@ -27,8 +32,11 @@ class OwnedThings:
     running: Reply
     deleted: Conversation
     draft: Draft
+    passkey: Authenticator
+    session: UserSession
+    linked: SocialAccount
 
-    def get_id(self, thing: Thing) -> UUID:
+    def get_id(self, thing: Thing) -> UUID | int:
         return {
             "conversation": self.reply.conversation.pk,
             "deleted": self.deleted.pk,
@@ -36,6 +44,9 @@ class OwnedThings:
             "answer": self.reply.answer.pk,
             "stream": self.running.stream.uuid,
             "draft": self.draft.pk,
+            "passkey": self.passkey.pk,
+            "session": self.session.pk,
+            "linked account": self.linked.pk,
         }[thing]
 
 
@@ -47,7 +58,22 @@ def create_things(owner: User) -> OwnedThings:
     Conversation.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
     draft = Draft.objects.create(id=uuid4(), user=owner, text=f"{CANARY} draft", **_DRAFT_FIELDS)
     keys.save(owner, "google", f"AI{CANARY}0123456789{CANARY}")
-    return OwnedThings(reply, running, deleted, draft)
+    return OwnedThings(reply, running, deleted, draft, *create_ways_to_sign_in(owner))
+
+
+def create_ways_to_sign_in(owner: User) -> tuple[Authenticator, UserSession, SocialAccount]:
+    options = {"user": {"id": "AAAA"}, "challenge": "AAAA", "rp": {"id": "localhost"}}
+    credential = json.loads(SoftwarePasskey().create({"publicKey": options}))
+    data = {"name": f"{CANARY} passkey", "passwordless": True, "credential": credential}
+    passkey = Authenticator.objects.create(user=owner, type="webauthn", data=data)
+    session = UserSession.objects.create(
+        user=owner,
+        session_key=create_session_key(owner),
+        ip="203.0.113.7",
+        user_agent=CANARY,
+    )
+    linked = SocialAccount.objects.create(user=owner, provider="work", uid=f"{CANARY} id")
+    return passkey, session, linked
 
 
 _DRAFT_FIELDS = {"version": 1, "writer": "w"}
@@ -62,10 +88,14 @@ def things(owner: User) -> OwnedThings:
 
 @pytest.fixture
 def tries(owner: User, stranger: User, password: str) -> dict[str, Client]:
-    """Browsers of nobody, of a stranger, and of a member of staff without any permission. Staff
-    has just confirmed the password, or each page would refuse for the lack of it."""
+    """Browsers of nobody, of a stranger, and of a member of staff without any permission. Both have
+    just confirmed the password, or some pages would refuse for the lack of it."""
     clerk = User.objects.create_user("clerk@holdfast.test", password, is_staff=True)
-    staff = create_signed_in_client(clerk)
-    confirmed = staff.post("/accounts/reauthenticate/", {"password": password})
-    assert confirmed.status_code == 302
-    return {"nobody": Client(), "stranger": create_signed_in_client(stranger), "staff": staff}
+    clients = {
+        "stranger": create_signed_in_client(stranger),
+        "staff": create_signed_in_client(clerk),
+    }
+    for client in clients.values():
+        confirmed = client.post("/accounts/reauthenticate/", {"password": password})
+        assert confirmed.status_code == 302
+    return {"nobody": Client(), **clients}

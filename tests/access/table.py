@@ -10,13 +10,26 @@ from typing import Literal
 from django.urls import URLPattern, URLResolver, get_resolver
 
 Audience = Literal["everybody", "signed in"]
-Thing = Literal["conversation", "deleted", "question", "answer", "stream", "draft", ""]
-"""The object that the address names; empty: none, so everybody gets only what is theirs."""
+Thing = Literal[
+    "conversation",
+    "deleted",
+    "question",
+    "answer",
+    "stream",
+    "draft",
+    "passkey",
+    "session",
+    "linked account",
+    "",
+]
+"""The object that the address or the form names; empty: none, so everybody gets only what is
+theirs."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """One address: who may use it, the object in it, and what its owner gets."""
+    """One address: who may use it, the object that it names, and what its owner gets. `id_field` is
+    the field of the form that names the object; empty: the address does."""
 
     audience: Audience
     thing: Thing = ""
@@ -24,6 +37,7 @@ class Route:
     form: dict[str, str] = field(default_factory=dict)
     kwargs: dict[str, str] = field(default_factory=dict)
     owner_status: int = 200
+    id_field: str = ""
 
 
 REQUEST_ID = "5c9d3f9e-7b3c-4ab0-9d7e-0a4d4ce2c7c1"
@@ -61,7 +75,7 @@ ROUTES: dict[str, Route] = {
     # Settings
     "account": Route("signed in"),
     "sessions": Route("signed in"),
-    "session-end": Route("signed in", method="POST", form={"session": "0"}, owner_status=302),
+    "session-end": Route("signed in", "session", "POST", id_field="session", owner_status=302),
     "data": Route("signed in"),
     "activity": Route("signed in"),
     "account-deletion": Route("signed in", owner_status=302),  # asks for the password
@@ -92,7 +106,9 @@ ROUTES: dict[str, Route] = {
     "socialaccount_signup": Route("everybody", owner_status=302),
     "socialaccount_login_cancelled": Route("everybody"),
     "socialaccount_confirmation": Route("signed in"),
-    "socialaccount_connections": Route("signed in"),
+    "socialaccount_connections": Route(
+        "signed in", "linked account", "POST", id_field="linked", owner_status=302
+    ),
     "invitation": Route("everybody", kwargs={"token": "unknown"}, owner_status=302),
     "account_inactive": Route("everybody"),
     "account_reauthenticate": Route("signed in"),
@@ -116,9 +132,9 @@ ROUTES: dict[str, Route] = {
     "mfa_generate_recovery_codes": Route("signed in", owner_status=302),
     "mfa_add_webauthn": Route("signed in", owner_status=302),
     "mfa_login_webauthn": Route("everybody", owner_status=302),
-    "mfa_reauthenticate_webauthn": Route("signed in", owner_status=302),
-    "mfa_edit_webauthn": Route("signed in", kwargs={"pk": "1"}, owner_status=302),
-    "mfa_remove_webauthn": Route("signed in", kwargs={"pk": "1"}, owner_status=302),
+    "mfa_reauthenticate_webauthn": Route("signed in"),
+    "mfa_edit_webauthn": Route("signed in", "passkey", owner_status=302),
+    "mfa_remove_webauthn": Route("signed in", "passkey", owner_status=302),
 }
 """By the name of the address. Those of the admin have a rule of their own."""
 
@@ -136,13 +152,9 @@ SOCKET_MESSAGES: dict[str, dict[str, object]] = {
 """Each message that a client may send, with its fields."""
 
 
-def list_addresses() -> Iterator[tuple[str, str]]:
-    """The route and the name of each address; the first of two routes of the same name counts."""
-    seen = set()
-    for route, name in _walk(get_resolver().url_patterns):
-        if (name or route) not in seen:
-            seen.add(name or route)
-            yield route, name
+def list_addresses() -> list[tuple[str, str]]:
+    """The route and the name of each address. The first of two with the same route answers."""
+    return list(dict.fromkeys(_walk(get_resolver().url_patterns)))
 
 
 def _walk(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
@@ -23,6 +28,7 @@ from streaming.models import Stream
 from tests.access.conftest import CANARY, OwnedThings
 from tests.access.table import ROUTES, Route, list_addresses
 from tests.factories import create_session_key
+from tools.deployment.deployment import bare_environment, manage
 
 pytestmark = pytest.mark.django_db
 
@@ -32,31 +38,51 @@ UNSTABLE = re.compile(
 )
 """Ids, tokens and counters, which differ between two answers that are otherwise the same."""
 
+EVERY_OPTION = {
+    "EMAIL_URL": "smtp://mail.example.org:25",
+    "EMAIL_VERIFICATION": "mandatory",
+    "OPENID_SERVERS": '[{"id": "work", "url": "https://id.example.org", "client_id": "x"}]',
+    "GITHUB_CLIENT_ID": "x",
+    "GITHUB_CLIENT_SECRET": "x",
+}
+ONLY_WITH_OPTIONS = {"mfa_signup_webauthn"}
+"""Addresses that this process has not, and that name nothing of anybody."""
+
 
 def is_admin(route: str) -> bool:
     return route.startswith("admin/")
 
 
 def build_path(name: str, route: Route, id: Any) -> str:
-    if not route.thing:
+    if not route.thing or route.id_field:
         return reverse(name, kwargs=route.kwargs)
-    try:
-        return reverse(name, kwargs={"id": id})
-    except NoReverseMatch:
-        return reverse(name, kwargs={"uuid": id})
+    for argument in ("id", "uuid"):
+        with suppress(NoReverseMatch):
+            return reverse(name, kwargs={argument: id})
+    return reverse(name, kwargs={"pk": id})
 
 
-def send(client: Client, path: str, route: Route, *, htmx: bool = False) -> Any:
+def send(client: Client, name: str, id: Any = None, *, htmx: bool = False) -> Any:
+    route = ROUTES[name]
+    path = build_path(name, route, id)
     headers = {"HX-Request": "true"} if htmx else {}
     if route.method == "POST":
-        return client.post(path, route.form, headers=headers)
+        form = route.form | ({route.id_field: str(id)} if route.id_field else {})
+        return client.post(path, form, headers=headers)
     return client.get(path, headers=headers)
 
 
 def describe(response: Any) -> tuple[int, str, bytes]:
-    """The answer as the client reads it, without ids and tokens."""
-    where = re.sub(UNSTABLE.pattern.decode(), "…", response.headers.get("Location", ""))
-    return response.status_code, where, UNSTABLE.sub(b"-", response.content)
+    """The answer as the client reads it, without ids, tokens and the address."""
+    path = re.escape(response.request["PATH_INFO"])
+    unstable = re.compile(UNSTABLE.pattern + b"|" + path.encode())
+    where = unstable.sub(b"-", response.headers.get("Location", "").encode())
+    return response.status_code, where.decode(), unstable.sub(b"-", response.content)
+
+
+def build_missing_id(id: Any) -> Any:
+    """An id that nothing has."""
+    return 10**9 if isinstance(id, int) else uuid4()
 
 
 def read_rows(owner: User) -> dict[str, list[dict[str, Any]]]:
@@ -68,6 +94,9 @@ def read_rows(owner: User) -> dict[str, list[dict[str, Any]]]:
         Draft: Draft.objects.filter(user=owner),
         ApiKey: ApiKey.objects.filter(user=owner),
         User: User.objects.filter(pk=owner.pk),
+        Authenticator: Authenticator.objects.filter(user=owner),
+        UserSession: UserSession.objects.filter(user=owner),
+        SocialAccount: SocialAccount.objects.filter(user=owner),
     }
     return {
         model.__name__: [
@@ -78,10 +107,24 @@ def read_rows(owner: User) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def list_names(addresses: Iterable[tuple[str, str]]) -> list[str]:
+    return [name or route for route, name in addresses if not is_admin(route)]
+
+
 def test_every_address_is_in_the_table() -> None:
-    known = {name or route for route, name in list_addresses() if not is_admin(route)}
-    assert known - ROUTES.keys() == set(), "add these to tests/access/table.py"
-    assert ROUTES.keys() - known == set(), "these are gone"
+    names = list_names(list_addresses())
+    assert set(names) - ROUTES.keys() == set(), "add these to tests/access/table.py"
+    assert ROUTES.keys() - set(names) == set(), "these are gone"
+    assert len(set(names)) == len(names), "only one of two addresses with a name is tried"
+
+
+def test_every_address_of_an_installation_with_all_options_is_in_the_table() -> None:
+    environment = bare_environment("sqlite:///:memory:") | EVERY_OPTION
+    code = "from tests.access.table import list_addresses; print('addresses', list_addresses())"
+    output = manage(environment, "shell", "-v", "0", "-c", code)
+    names = list_names(ast.literal_eval(output.partition("addresses ")[2]))
+    assert set(names) - ROUTES.keys() == ONLY_WITH_OPTIONS
+    assert len(set(names)) == len(names)
 
 
 def test_others_get_the_same_answer_for_a_foreign_object_and_for_none(
@@ -92,14 +135,13 @@ def test_others_get_the_same_answer_for_a_foreign_object_and_for_none(
     for name, route in ROUTES.items():
         if not route.thing:
             continue
+        id = things.get_id(route.thing)
         for who, client in tries.items():
             for htmx in (False, True):
-                foreign = send(
-                    client, build_path(name, route, things.get_id(route.thing)), route, htmx=htmx
-                )
-                missing = send(client, build_path(name, route, uuid4()), route, htmx=htmx)
-                if describe(foreign) != describe(missing):
-                    different.append((name, who, describe(foreign), describe(missing)))
+                foreign = describe(send(client, name, id, htmx=htmx))
+                missing = describe(send(client, name, build_missing_id(id), htmx=htmx))
+                if foreign != missing:
+                    different.append((name, who, foreign, missing))
     assert different == []
     assert read_rows(owner) == before
 
@@ -108,9 +150,10 @@ def test_no_answer_to_others_has_a_text_of_the_owner(
     things: OwnedThings, tries: dict[str, Client]
 ) -> None:
     for name, route in ROUTES.items():
-        path = build_path(name, route, things.get_id(route.thing) if route.thing else None)
+        id = things.get_id(route.thing) if route.thing else None
         for who, client in tries.items():
-            for response in (client.get(path), send(client, path, route)):
+            opened = client.get(build_path(name, route, id))
+            for response in (opened, send(client, name, id)):
                 told = f"{response.headers} {response.content.decode()}"
                 assert CANARY not in told, (name, who)
 
@@ -119,8 +162,8 @@ def test_what_is_for_signed_in_people_refuses_anonymous_visitors(
     things: OwnedThings, tries: dict[str, Client]
 ) -> None:
     for name, route in ROUTES.items():
-        path = build_path(name, route, things.get_id(route.thing) if route.thing else None)
-        response = send(tries["nobody"], path, route)
+        id = things.get_id(route.thing) if route.thing else None
+        response = send(tries["nobody"], name, id)
         if route.audience == "everybody":
             assert response.status_code in {route.owner_status, 200, 302, 404}, name
             assert "/accounts/login/?" not in response.headers.get("Location", ""), name
@@ -140,7 +183,7 @@ def test_the_owner_gets_what_the_table_says(things: OwnedThings, owner: User) ->
         id = uuid4() if name == "draft" else route.thing and things.get_id(route.thing)
         form_limits.clear_limiters()
         before = transaction.savepoint()
-        response = send(client, build_path(name, route, id), route)
+        response = send(client, name, id)
         if response.status_code != route.owner_status:
             wrong.append((name, response.status_code))
         transaction.savepoint_rollback(before)
