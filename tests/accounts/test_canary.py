@@ -3,6 +3,7 @@ Afterwards no response, log, mail, session, report or byte of the database conta
 
 import base64
 import logging
+import re
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection
@@ -23,7 +25,13 @@ from accounts.invitations.links import create_invitation
 from accounts.models import ApiKey, Connection, User
 from tests.accounts.connections import ADD as ADD_CONNECTION
 from tests.accounts.connections import build_form
+from tests.accounts.test_codes import ADD_APP, compute_code, stop_clock
+from tests.accounts.test_codes import INDEX as FACTORS
+from tests.accounts.test_mail_codes import CODE as CODE_LINE
+from tests.accounts.test_mail_codes import REQUEST as REQUEST_CODE
 
+__all__ = ["stop_clock"]
+RESET = "/accounts/password/reset/"
 ADD = "/settings/keys/openai/"
 REMOVE = "/settings/keys/openai/remove/"
 
@@ -163,6 +171,66 @@ def test_codes_and_an_invitation_are_only_where_they_are_shown(
     for secret in (link.rstrip("/").rpartition("/")[2], *codes):
         canary.rest = secret
         assert canary.find_places() == []
+
+
+def test_the_secret_of_an_app_is_only_on_the_page_that_shows_it(
+    canary: Canary,
+    caplog: pytest.LogCaptureFixture,
+    as_owner: Client,
+    as_administrator: Client,
+    password: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    as_owner.post("/accounts/reauthenticate/", {"password": password})
+    setup_page = as_owner.get(ADD_APP).content.decode()
+    canary.rest = setup_page.partition('<code class="secret">')[2].partition("<")[0]
+    assert len(canary.rest) == 32
+    canary.add_text("session before", str(dict(as_owner.session)))
+    code = compute_code(canary.rest)
+    canary.add_response("set up", as_owner.post(ADD_APP, {"code": code}, follow=True))
+    assert Authenticator.objects.filter(type=Authenticator.Type.TOTP).exists()
+    for path in (FACTORS, "/settings/data/activity/"):
+        canary.add_response(path, as_owner.get(path))
+    listing = "/admin/accounts/user/"
+    canary.add_response(listing, as_administrator.get(listing, follow=True))
+    canary.add_text("session after", str(dict(as_owner.session)))
+    add_everything_stored(canary, caplog, capsys)
+    assert canary.find_places() == []
+
+
+def test_codes_and_links_of_mails_are_only_in_mails(
+    canary: Canary,
+    caplog: pytest.LogCaptureFixture,
+    owner: User,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings.HAS_MAIL_SERVER = settings.ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+    visitor = Client()
+    canary.add_response("code", visitor.post(REQUEST_CODE, {"email": owner.email}, follow=True))
+    canary.add_response("link", visitor.post(RESET, {"email": owner.email}, follow=True))
+    bodies = " ".join(str(sent.body) for sent in mail.outbox)
+    code, link = re.search(CODE_LINE, bodies), re.search(r"/reset/key/(\S+)/", bodies)
+    assert code
+    assert link
+    canary.add_response(
+        "wrong code", visitor.post(f"{REQUEST_CODE}confirm/", {"code": "ZZZZ-ZZZZ"})
+    )
+    canary.add_response("opened", visitor.get(f"{RESET}key/{link[1]}/", follow=True))
+    add_everything_stored(canary, caplog, capsys)
+    for secret in (code[0], code[0].replace("-", ""), link[1].partition("-")[2]):
+        canary.rest = secret
+        assert canary.find_places() == []
+
+
+def add_everything_stored(
+    canary: Canary, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    canary.add_text("rows", read_all_rows())
+    canary.add_text("files", read_database_files())
+    call_command("export_audit")
+    canary.add_text("audit", capsys.readouterr().out)
+    canary.add_text("log", format_log_records(caplog))
 
 
 @pytest.mark.parametrize("debug", [True, False])
