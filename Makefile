@@ -12,7 +12,7 @@ DJADE := $(BIN)/djade --target-version 5.2 $$(find templates -name "*.html")
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run help stack test test-engine test-application test-sqlite test-pages test-deaths \
+.PHONY: run help stack test test-engine test-application test-sqlite test-scripts test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
 	prove-attack-daphne prove-attack-uvicorn prove-attack-sqlite prove-forms prove-sockets prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
@@ -32,7 +32,7 @@ stack: .venv/dev .env .static/staticfiles.json ## Start a production deployment 
 # has a database of its own, so it runs once.
 test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests and lint that a change must pass
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target \
-		test-pages test-deaths test-engine test-application test-sqlite lint
+		test-deaths test-engine test-pages test-application test-sqlite test-scripts lint
 
 ENGINE := tests/streaming tests/providers tests/upgrades
 DAILY := not page and not death and not prove
@@ -47,8 +47,11 @@ test-sqlite: .venv/dev .env .static/staticfiles.json
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming \
 		--ignore=tests/streaming/test_foreign_project.py
 
+test-scripts:
+	$(BIN)/python -m pytest -m "page and not prove" tests/js
+
 test-pages:
-	$(BIN)/python -m pytest -m "page and not prove" tests/js tests/e2e
+	$(BIN)/python -m pytest -m "page and not prove" tests/e2e
 
 test-deaths:
 	$(BIN)/python -m pytest -m "death and not prove" tests/chaos tests/e2e

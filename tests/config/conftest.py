@@ -1,9 +1,12 @@
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.config.https_site import BROKEN_SITE, ENVIRONMENT, ProxiedBrowser, sign_up_administrator
+from tests.daily import run_one_of_each
 from tools.deployment.deployment import Deployment
 
 
@@ -34,3 +37,16 @@ def open_browser(https_deployment: Deployment) -> Iterator[Callable[..., Proxied
             return browser
 
         yield create
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test for two servers runs on one of them every day; `make prove` runs it on the other,
+    too."""
+    run_one_of_each(items, remove_server_from_name)
+
+
+def remove_server_from_name(item: pytest.Item) -> str | None:
+    is_own = Path(__file__).parent in item.path.parents
+    name, count = re.subn(r"\b(daphne|uvicorn)\b", "", item.nodeid)
+    return name if is_own and count else None
