@@ -32,7 +32,7 @@ stack: .venv/dev .env .static/staticfiles.json ## Start a production deployment 
 # has a database of its own, so it runs once.
 test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests and lint that a change must pass
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target \
-		test-deaths test-engine test-pages test-application test-sqlite test-scripts lint
+		test-deaths test-engine test-application test-pages test-sqlite test-scripts lint
 
 ENGINE := tests/streaming tests/providers tests/upgrades
 DAILY := not page and not death and not prove
