@@ -36,6 +36,8 @@ MAX_WAITING_PER_CLIENT = 100
 """Requests of one client that may wait for a slot."""
 MAX_WAIT_SECONDS = 10.0
 
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Requests with these methods show something. They wait for no form."""
 STOP_PATHS = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
 """A POST to one of these stops a reply or signs out. It waits for no page."""
 LOGIN_PATHS = re.compile(r"/accounts/(login|reauthenticate)/")
@@ -109,6 +111,7 @@ class SharesByKind:
     """The queues of a process, by kind: a flood of one kind does not delay the others."""
 
     pages: FairShare = field(default_factory=FairShare)
+    forms: FairShare = field(default_factory=lambda: FairShare(max_running=2))
     static: FairShare = field(default_factory=lambda: FairShare(max_running=4, max_visitors=4))
     logins: FairShare = field(
         default_factory=lambda: FairShare(max_running=1, max_visitors=1, charges_wall_time=True)
@@ -129,7 +132,7 @@ class SharesByKind:
             ):
                 if pattern.fullmatch(path):
                     return share
-        return self.pages
+        return self.pages if method in SAFE_METHODS else self.forms
 
     def build_client_key(self, share: FairShare, client: str) -> str:
         """Each kind has its own key, so that a provider that hangs delays no pages."""

@@ -97,13 +97,16 @@ def start_reply(
     conversation continued after the page was loaded."""
     model = require_model(user, reply_settings.model, reply_settings.provider)
     fitted = validate_settings(reply_settings, model)
+    size = len(text) + len(fitted.system_prompt)
     with transaction.atomic():
         if conversation is None:
+            _enforce_limits(user, request_id, size)
             into = Conversation.objects.create(user=user, title=build_first_title(text))
             parent_id = None
         else:
             into = _lock_conversation(user, conversation.pk, request_id)
             parent_id = _resolve_parent_id(into, position)
+            _enforce_limits(user, request_id, size)
         question = _create_question(into, parent_id, text)
         return _create_answer(into, question, request_id, fitted, model, len(text))
 
@@ -118,6 +121,7 @@ def edit_question(
     fitted = validate_settings(reply_settings, model)
     with transaction.atomic():
         conversation = _lock_conversation(user, question.conversation_id, request_id)
+        _enforce_limits(user, request_id, len(text) + len(fitted.system_prompt))
         version = _create_question(conversation, question.parent_id, text)
         return _create_answer(conversation, version, request_id, fitted, model, len(text))
 
@@ -132,6 +136,7 @@ def regenerate_answer(
     fitted = validate_settings(reply_settings, model)
     with transaction.atomic():
         conversation = _lock_conversation(user, answer.conversation_id, request_id)
+        _enforce_limits(user, request_id, len(fitted.system_prompt))
         question = conversation.messages.get(children=answer.pk)
         return _create_answer(conversation, question, request_id, fitted, model)
 
@@ -245,10 +250,9 @@ def _create_answer(
     question_chars: int = 0,
 ) -> Reply:
     """An empty answer with its queued stream, as the conversation's leaf. `question_chars` is the
-    length of a question that is new. Raises ReplyRejected."""
+    length of a question that is new. The limits were enforced before. Raises ReplyRejected."""
     user = conversation.user
     size = question_chars + len(reply_settings.system_prompt)
-    _enforce_limits(user, request_id, size)
     reserved = limits.reserve_use(user, conversation, model, reply_settings.max_tokens, size)
     answer = Message(
         conversation=conversation,
@@ -285,7 +289,8 @@ def _build_arguments(answer: Message, reply_settings: ReplySettings) -> dict[str
 
 
 def _enforce_limits(user: User, request_id: UUID, size: int) -> None:
-    """Raises ReplyRejected if the user asks for too much. A repeated request counts once."""
+    """Raises ReplyRejected if the user asks for too much. A repeated request counts once. Call it
+    before the text is written: a refused one may be half a megabyte."""
     allowed = limits.lock_user(user)
     _raise_if_stored(user, request_id)
     replies = Stream.objects.owned_by(user).filter(source=SOURCE)

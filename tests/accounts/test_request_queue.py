@@ -189,7 +189,9 @@ async def test_a_reply_can_be_stopped_while_all_turns_are_taken() -> None:
     await site.send_request("a" * 32)
     site.released.clear()
     requests = [
-        site.send_request("a" * 32) for _ in range(MAX_RUNNING_PER_USER + MAX_WAITING_PER_CLIENT)
+        site.send_request("a" * 32, method=method)
+        for method in ("GET", "POST")
+        for _ in range(MAX_RUNNING_PER_USER + MAX_WAITING_PER_CLIENT)
     ]
     await run_pending_tasks()
     stop = f"/s/{uuid4()}/stop/"
@@ -198,10 +200,10 @@ async def test_a_reply_can_be_stopped_while_all_turns_are_taken() -> None:
         for path in (stop, "/accounts/logout/", f"{stop}x")
     ]
     await run_pending_tasks()
-    assert (site.running, site.statuses) == (MAX_RUNNING_PER_USER + 2, [200, 503])
+    assert (site.running, site.statuses) == (2 * MAX_RUNNING_PER_USER + 2, [200, 503])
     requests += [site.send_request("a" * 32, path=stop, method="POST") for _ in range(50)]
     await run_pending_tasks()
-    assert site.running == 2 * MAX_RUNNING_PER_USER
+    assert site.running == 3 * MAX_RUNNING_PER_USER
     site.released.set()
     await asyncio.gather(*requests)
 
@@ -383,6 +385,29 @@ async def test_waiting_for_a_provider_takes_no_turn_from_the_same_users_pages() 
     requests.append(site.send_request("a" * 32))
     await run_pending_tasks()
     assert site.running == MAX_RUNNING_PER_USER + 1
+    site.released.set()
+    await asyncio.gather(*requests)
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/c/", "POST"),
+        ("/drafts/", "PUT"),
+        ("/settings/data/", "POST"),
+        ("/accounts/email/", "POST"),
+    ],
+)
+async def test_forms_of_others_take_no_turn_from_pages(path: str, method: str) -> None:
+    site = Site(max_running=1)
+    site.signed_in = {"a" * 32: 1, "b" * 32: 2}
+    site.released.set()
+    await asyncio.gather(*(site.send_request(session) for session in site.signed_in))
+    site.released.clear()
+    requests = [site.send_request("a" * 32, path=path, method=method) for _ in range(10)]
+    requests.append(site.send_request("b" * 32))
+    await run_pending_tasks()
+    assert site.running == 2, "one form and the page"
     site.released.set()
     await asyncio.gather(*requests)
 
