@@ -9,6 +9,7 @@ import pytest
 
 from streaming.doors.websocket import pace
 from streaming.doors.websocket.pace import (
+    FOLLOW_COST,
     MAX_COMMANDS_AT_ONCE,
     MAX_COMMANDS_PER_SECOND,
     CommandPace,
@@ -41,6 +42,15 @@ def test_commands_beyond_those_of_a_moment_wait_for_their_turn(clock: Clock) -> 
     assert delays[MAX_COMMANDS_AT_ONCE:] == pytest.approx(waits, abs=1e-6)
     clock.now += delays[-1] + 1 / MAX_COMMANDS_PER_SECOND
     assert turns.reserve_turn() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_follow_takes_the_turns_of_ten_commands(clock: Clock) -> None:
+    turns = CommandPace()
+    follows = MAX_COMMANDS_AT_ONCE // FOLLOW_COST
+    delays = [turns.reserve_turn(FOLLOW_COST) for _ in range(follows + 3)]
+    assert delays[:follows] == [0.0] * follows
+    waits = [n * FOLLOW_COST / MAX_COMMANDS_PER_SECOND for n in range(3)]
+    assert delays[follows:] == pytest.approx(waits, abs=1e-6)
 
 
 def test_all_sockets_of_a_user_share_one_pace_and_others_have_their_own() -> None:

@@ -21,7 +21,7 @@ from streaming.doors.frames import FrameRejected, build_not_found
 from streaming.doors.hooks import get_revision, get_simulated_drop
 from streaming.doors.session_holder import open_connections, seconds_until_check
 from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, FrameBudget, SendWindow
-from streaming.doors.websocket.pace import CommandPace, get_pace
+from streaming.doors.websocket.pace import FOLLOW_COST, CommandPace, get_pace
 from streaming.doors.websocket.protocol import (
     Command,
     Follow,
@@ -91,8 +91,7 @@ class FollowConsumer(SessionConsumer):
         if not self._frame_budget.try_consume():
             self.schedule_close(frames.CLOSE_TOO_MANY_FRAMES)
             return
-        if (delay := self._pace.reserve_turn()) > 0:
-            await asyncio.sleep(delay)
+        await self._wait_for_turn()
         try:
             await self._handle_command(parse_command(text_data))
         except FrameRejected as rejection:
@@ -103,12 +102,17 @@ class FollowConsumer(SessionConsumer):
             # The client reconnects and sends the command again.
             self.schedule_close(frames.CLOSE_INTERNAL_ERROR)
 
+    async def _wait_for_turn(self, cost: int = 1) -> None:
+        if (delay := self._pace.reserve_turn(cost)) > 0:
+            await asyncio.sleep(delay)
+
     async def _handle_command(self, command: Command) -> None:
         match command:
             case Hello():
                 if await self.check_session():
                     await self._send_counted(frames.encode_hello(self.revision))
             case Follow():
+                await self._wait_for_turn(FOLLOW_COST - 1)
                 self._start_following(command)
             case Unfollow():
                 self._stop_following(command.stream)

@@ -12,6 +12,8 @@ MAX_COMMANDS_PER_SECOND = 250
 socket."""
 MAX_COMMANDS_AT_ONCE = 1_000
 """Commands that need not wait after a pause, such as those of many tabs that reconnect."""
+FOLLOW_COST = 10
+"""A follow counts as so many commands, because it reads the journal."""
 
 
 class CommandPace:
@@ -20,12 +22,12 @@ class CommandPace:
     def __init__(self) -> None:
         self._next_at = 0.0
 
-    def reserve_turn(self) -> float:
-        """Take the next turn. Return the seconds until then."""
+    def reserve_turn(self, cost: int = 1) -> float:
+        """Take the next turn, for so many commands. Return the seconds until then."""
         now = asyncio.get_running_loop().time()
         earliest = now - MAX_COMMANDS_AT_ONCE / MAX_COMMANDS_PER_SECOND
         turn_at = max(self._next_at, earliest)
-        self._next_at = turn_at + 1 / MAX_COMMANDS_PER_SECOND
+        self._next_at = turn_at + cost / MAX_COMMANDS_PER_SECOND
         return max(0.0, turn_at - now)
 
 
