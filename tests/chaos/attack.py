@@ -28,6 +28,7 @@ from tests.chaos.attack_modes import MIXES, MODES
 from tests.chaos.attack_modes.client import AttackOrder
 from tests.chaos.attack_result import AttackResult, format_results, print_result
 from tests.chaos.attack_target import (
+    check_keys_everywhere,
     create_accounts,
     create_expensive_replies,
     find_losses,
@@ -66,12 +67,18 @@ def run_attack(
     """Run one installation from its start to its end."""
     with ExitStack() as open_:
         fake = open_.enter_context(Fake.spawn())
-        environment = {"OPENAI_BASE_URL": fake.openai}
+        environment = {
+            "OPENAI_BASE_URL": fake.openai,
+            "ANTHROPIC_BASE_URL": fake.anthropic,
+            "GOOGLE_GEMINI_BASE_URL": fake.google,
+        }
         stack = open_.enter_context(target.build(environment))
         first, stolen, *accounts = create_accounts(stack)
         honest = open_.enter_context(HonestPerson(stack.base_url, first, stack.rows))
         fake.script(HONEST_ANSWER)
+        check_keys_everywhere(stack, accounts)
         share = seconds / FULL_RUN_SECONDS
+        honest.open_pages_at_once()
         honest.measure(min(seconds, 5), share=0)  # loading on first use is no growth
         browser = open_.enter_context(honest.open_browser())
         assert sign_in(browser, EMAIL, PASSWORD)

@@ -61,6 +61,21 @@ def create_accounts(stack: Deployment) -> list[str]:
     return [first, copy_session(stack, first), *attackers]
 
 
+def check_keys_everywhere(stack: Deployment, sessions: Sequence[str]) -> None:
+    """Let each web process check a key of each provider. The libraries that it loads for that are
+    no growth."""
+    token = "a" * 32
+    for web in stack.webs:
+        for session, provider in zip(sessions, ("openai", "anthropic", "google"), strict=False):
+            answer = httpx2.post(
+                f"{web.url}/settings/keys/{provider}/",
+                data={"key": "sk-first-0123456789"},
+                headers={"X-CSRFToken": token, "Cookie": f"csrftoken={token}; sessionid={session}"},
+                timeout=60,
+            )
+            assert answer.status_code < 500, answer
+
+
 def copy_session(stack: Deployment, session: str) -> str:
     """Create another session of the same person."""
     copy = ("z" + session)[: len(session)]

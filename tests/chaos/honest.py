@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -163,6 +164,13 @@ class HonestPerson:
             thread.join()
         measurements.failures += self.closings
         return measurements
+
+    def open_pages_at_once(self) -> None:
+        """Let each process open all its threads and connections to the database, whose number is
+        fixed. Their memory is no growth."""
+        with ThreadPoolExecutor(max_workers=30) as crowd:
+            for answer in crowd.map(self.http.get, ["/", "/settings/replies/"] * 60):
+                assert answer.status_code == 200, answer
 
     def _time_page(self, path: str, measurements: Measurements) -> float:
         started_at = time.monotonic()
