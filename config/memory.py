@@ -13,7 +13,7 @@ from contextlib import suppress
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 MAX_ARENAS = 2
 MMAP_THRESHOLD_BYTES = 256 * 1024
-TRIM_INTERVAL_SECONDS = 30.0
+TRIM_INTERVAL_SECONDS = 10.0
 """The interval at which free memory is returned. Each time takes some milliseconds."""
 
 

@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import httpx2
@@ -28,6 +28,7 @@ from tests.chaos.attack_modes import MIXES, MODES
 from tests.chaos.attack_modes.client import AttackOrder
 from tests.chaos.attack_result import AttackResult, format_results, print_result
 from tests.chaos.attack_target import (
+    ACCOUNT_COUNT,
     check_keys_everywhere,
     create_accounts,
     create_expensive_replies,
@@ -45,6 +46,7 @@ SOURCE_ADDRESSES: dict[str, list[str]] = {
     "own": [f"127.0.0.{number}" for number in range(2, 41)],
     "proxy": ["127.0.0.1"],
 }
+FIRST_ADDRESSES = [f"127.0.0.{number}" for number in range(42, 81)]
 FULL_RUN_SECONDS = 120.0  # for 60 pages and 20 first tokens
 
 
@@ -74,11 +76,12 @@ def run_attack(
         }
         stack = open_.enter_context(target.build(environment))
         first, stolen, *accounts = create_accounts(stack)
+        accounts, others = accounts[:ACCOUNT_COUNT], accounts[ACCOUNT_COUNT:]
         honest = open_.enter_context(HonestPerson(stack.base_url, first, stack.rows))
         fake.script(HONEST_ANSWER)
         check_keys_everywhere(stack, accounts)
         share = seconds / FULL_RUN_SECONDS
-        honest.open_pages_at_once()
+        honest.warm_up()
         honest.measure(min(seconds, 5), share=0)  # loading on first use is no growth
         browser = open_.enter_context(honest.open_browser())
         assert sign_in(browser, EMAIL, PASSWORD)
@@ -96,6 +99,9 @@ def run_attack(
             victim=EMAIL,
             stolen=stolen,
         )
+        # The expensive pages are those of the same accounts.
+        earlier = order if order.targets else replace(order, accounts=others)
+        first_growth = measure_first_growth(stack, earlier, settle)
         before = measure_usage(stack)
         attacked, results = measure_under_attack(order, honest, browser, seconds, share)
         losses = list(find_losses(stack, browser))
@@ -113,7 +119,21 @@ def run_attack(
             results["samples"],
             losses,
             can_sign_in,
+            first_growth,
         )
+
+
+def measure_first_growth(stack: Deployment, order: AttackOrder, settle: float) -> int:
+    """Let others attack for a moment, from other addresses. Return by how many bytes the memory
+    grew: what an attack fills once, such as the caches of connections to the database, has a fixed
+    size."""
+    before = measure_usage(stack)
+    short = replace(order, seconds=min(order.seconds, 5.0), sources=FIRST_ADDRESSES)
+    with Child("first attackers", sys.executable, "-m", "tests.chaos.attackers") as attackers:
+        attackers.send_order(**asdict(short))
+        attackers.read_answer()
+    time.sleep(settle)
+    return sum(measure_usage(stack).memory.values()) - sum(before.memory.values())
 
 
 def measure_under_attack(

@@ -37,6 +37,8 @@ class AttackResult:
     losses: list[str] = field(default_factory=list)
     can_sign_in: bool = True
     """Whether a new browser could sign in as the honest person."""
+    first_growth: int = 0
+    """Bytes by which memory grew in a short attack before, which filled caches and pools."""
 
     def get_delay(self, name: str) -> float:
         """Seconds between the p95 of the attack and that of the quiet time."""
@@ -102,7 +104,8 @@ def print_result(result: AttackResult) -> None:
     grown = (
         f"{name} {format_megabytes(size)}" for name, size in result.memory_growth_by_program.items()
     )
-    print(f"  memory: {', '.join(grown)}")
+    first = format_megabytes(result.first_growth)
+    print(f"  memory: {', '.join(grown)}; in a short attack before {first}")
     sign_ins = ", ".join(f"{seconds:.1f} s" for seconds in result.attacked.sign_ins)
     print(f"  signing in from a known browser, during the attack: {sign_ins}")
     print(f"  signing in from a fresh browser: {'possible' if result.can_sign_in else 'barred'}")

@@ -52,10 +52,11 @@ print(json.dumps(made))
 
 
 def create_accounts(stack: Deployment) -> list[str]:
-    """Create sessions: two of the honest person, of which one will be stolen, and the attackers'.
+    """Create sessions: two of the honest person, of which one will be stolen, and those of twice
+    ACCOUNT_COUNT attackers, half of them for the first attack.
     They are created without the pages, because signing up is limited, and may be closed. The honest
     person's account is the newest, because older ones go first when processes are busy."""
-    emails = [*(f"attacker-{number}@evil.test" for number in range(ACCOUNT_COUNT)), EMAIL]
+    emails = [*(f"attacker-{number}@evil.test" for number in range(2 * ACCOUNT_COUNT)), EMAIL]
     code = CREATE_ACCOUNTS_CODE.format(password=PASSWORD, emails=emails)
     *attackers, first = json.loads(stack.manage("shell", "-c", code).splitlines()[-1])
     return [first, copy_session(stack, first), *attackers]

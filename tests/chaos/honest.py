@@ -165,12 +165,14 @@ class HonestPerson:
         measurements.failures += self.closings
         return measurements
 
-    def open_pages_at_once(self) -> None:
-        """Let each process open all its threads and connections to the database, whose number is
-        fixed. Their memory is no growth."""
+    def warm_up(self) -> None:
+        """Let each process open all its threads and connections to the database, and load the
+        libraries of providers. Their memory is no growth."""
         with ThreadPoolExecutor(max_workers=30) as crowd:
             for answer in crowd.map(self.http.get, ["/", "/settings/replies/"] * 60):
                 assert answer.status_code == 200, answer
+            for seconds in crowd.map(self._time_first_token, [MODELS[0]] * 8, [Measurements()] * 8):
+                assert seconds < TIMEOUT_SECONDS
 
     def _time_page(self, path: str, measurements: Measurements) -> float:
         started_at = time.monotonic()
