@@ -27,5 +27,7 @@ def read_current_text(message: Message) -> CurrentText:
     if stream is None or State(stream.state).has_ended:
         index = stream.next_index - 1 if stream else -1
         return CurrentText(message.content, message.reasoning, tuple(message.seams), index, stream)
+    if not stream.next_index:  # such as each of many replies that wait in a chat: no query for them
+        return CurrentText("", "", (), -1, stream)
     text = split_marked_reasoning(journal.read_text(stream.id))
     return CurrentText(text.content, text.reasoning, text.seams, text.next_index - 1, stream)

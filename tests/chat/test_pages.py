@@ -25,6 +25,7 @@ from tests.chat.factories import (
     get_path,
     read_html,
     start_reply,
+    write_reply,
 )
 
 
@@ -132,21 +133,34 @@ def test_the_sidebar_lists_one_page_of_conversations(
     assert "Number 2" in shown
 
 
+def count_queries(client: Client, reply: Reply) -> int:
+    with CaptureQueriesContext(connection) as made:
+        client.get(get_path(reply))
+    return len(made)
+
+
 def test_a_long_conversation_takes_no_more_queries_than_a_short_one(
     as_owner: Client, owner: User, reply: Reply
 ) -> None:
-    def count_queries() -> int:
-        with CaptureQueriesContext(connection) as made:
-            as_owner.get(get_path(reply))
-        return len(made)
-
     finish_reply(reply)
     as_owner.get("/settings/keys/")  # the first request writes that the session was seen
-    query_count = count_queries()
+    query_count = count_queries(as_owner, reply)
     for number in range(12):
         finish_reply(start_reply(owner, f"Number {number}", reply.conversation))
         finish_reply(start_reply(owner, f"Another chat {number}"))
-    assert count_queries() == query_count
+    assert count_queries(as_owner, reply) == query_count
+
+
+def test_replies_that_wait_for_their_turn_take_no_queries(
+    as_owner: Client, owner: User, reply: Reply
+) -> None:
+    write_reply(reply, "so far")
+    start_reply(owner, "Number 0", reply.conversation)
+    as_owner.get(get_path(reply))
+    query_count = count_queries(as_owner, reply)
+    for number in range(1, 6):
+        start_reply(owner, f"Number {number}", reply.conversation)
+    assert count_queries(as_owner, reply) == query_count
 
 
 @pytest.mark.parametrize("place", ["/", "new", "conversation", "refused", "nowhere"])
