@@ -12,9 +12,12 @@ DJADE := $(BIN)/djade --target-version 5.2 $$(find templates -name "*.html")
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+# An installation, and a half of the modes.
+ATTACKS := $(foreach target,daphne uvicorn sqlite,prove-attack-$(target)-findings prove-attack-$(target)-more)
+
 .PHONY: run help stack test test-engine test-application test-sqlite test-scripts test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-	prove-attack-daphne prove-attack-uvicorn prove-attack-sqlite prove-forms prove-sockets prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
+	$(ATTACKS) prove-forms prove-sockets prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
@@ -57,9 +60,9 @@ test-deaths:
 	$(BIN)/python -m pytest -m "death and not prove" tests/chaos tests/e2e
 
 # The parts run one after the other, because other work would spoil their figures.
-prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -attack-daphne, -attack-uvicorn, -attack-sqlite, -fuzz, -forms, -sockets, -litellm, -llama
+prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -attack-(daphne|uvicorn|sqlite)-(findings|more), -fuzz, -forms, -sockets, -litellm, -llama
 	@for part in lint prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-		prove-attack-daphne prove-attack-uvicorn prove-attack-sqlite prove-forms prove-sockets prove-litellm prove-llama; do \
+		$(ATTACKS) prove-forms prove-sockets prove-litellm prove-llama; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
 
@@ -84,11 +87,10 @@ prove-chaos: .venv/dev .env .static/staticfiles.json
 	$(PROVE) -m "" tests/chaos
 
 # Each of these three parts makes every attack of tests/chaos/attack_modes for ten seconds.
-prove-attack-daphne prove-attack-uvicorn: .venv/dev .env .static/staticfiles.json
-	$(BIN)/python -m tests.chaos.attack --seconds 10 --settle 3 --shape own --server $(@:prove-attack-%=%)
-
-prove-attack-sqlite: .venv/dev .env .static/staticfiles.json
-	$(BIN)/python -m tests.chaos.attack --seconds 10 --settle 3 --shape own --sqlite
+# After 11 s each process has returned the memory that it does not use.
+$(ATTACKS): .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m tests.chaos.attack --seconds 10 --settle 11 --shape own --part $(lastword $(subst -, ,$@)) \
+		$(if $(findstring sqlite,$@),--sqlite,--server $(word 3,$(subst -, ,$@)))
 
 prove-fuzz: .venv/dev .env .static/staticfiles.json
 	$(PROVE) -m "" tests/fuzz --ignore=tests/fuzz/test_forms.py --ignore=tests/fuzz/test_sockets.py

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import httpx2
 
-from tests.chaos.attack_modes import MIXES, MODES
+from tests.chaos.attack_modes import FINDINGS, MIDDLE_FINDINGS, MIXES, MODES, MORE
 from tests.chaos.attack_modes.client import AttackOrder
 from tests.chaos.attack_result import AttackResult, format_results, print_result
 from tests.chaos.attack_target import (
@@ -47,6 +47,10 @@ SOURCE_ADDRESSES: dict[str, list[str]] = {
     "proxy": ["127.0.0.1"],
 }
 FIRST_ADDRESSES = [f"127.0.0.{number}" for number in range(42, 81)]
+PARTS = {
+    "findings": (*FINDINGS, *MIDDLE_FINDINGS, "mixed"),
+    "more": (*MORE, "mixed-more"),
+}
 FULL_RUN_SECONDS = 120.0  # for 60 pages and 20 first tokens
 
 
@@ -160,6 +164,7 @@ def main() -> int:
         "--settle", type=float, help="seconds from its end to the last measurement of memory"
     )
     parser.add_argument("--mode", choices=[*MODES, *MIXES], action="append")
+    parser.add_argument("--part", choices=PARTS, help="all modes of a half")
     parser.add_argument("--shape", choices=sorted(SOURCE_ADDRESSES), action="append")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne")
@@ -172,7 +177,7 @@ def main() -> int:
     results = []
     shapes: list[Shape] = arguments.shape or list(SOURCE_ADDRESSES)
     for shape in shapes:
-        for mode in arguments.mode or (*MODES, *MIXES):
+        for mode in arguments.mode or PARTS.get(arguments.part, (*MODES, *MIXES)):
             results.append(
                 run_attack(mode, shape, arguments.seconds, settle, arguments.seed, target)
             )

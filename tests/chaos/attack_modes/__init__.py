@@ -8,7 +8,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from tests.chaos.attack_modes import accounts, chats, connections, findings, sockets
 from tests.chaos.attack_modes.client import Attackers, AttackOrder
 
-__all__ = ["HOLDING_ACTIONS", "MIXES", "MIX_SHARES", "MODES", "Action", "AttackOrder", "Attackers"]
+__all__ = [
+    "FINDINGS",
+    "HOLDING_ACTIONS",
+    "MIDDLE_FINDINGS",
+    "MIXES",
+    "MIX_SHARES",
+    "MODES",
+    "MORE",
+    "Action",
+    "AttackOrder",
+    "Attackers",
+]
 
 Action = Callable[[Attackers], Awaitable[object]]
 Part = tuple[Action, int, float]
