@@ -99,14 +99,10 @@ def start_reply(
     fitted = validate_settings(reply_settings, model)
     size = len(text) + len(fitted.system_prompt)
     with transaction.atomic():
-        if conversation is None:
-            _enforce_limits(user, request_id, size)
-            into = Conversation.objects.create(user=user, title=build_first_title(text))
-            parent_id = None
-        else:
-            into = _lock_conversation(user, conversation.pk, request_id)
-            parent_id = _resolve_parent_id(into, position)
-            _enforce_limits(user, request_id, size)
+        into = _lock_conversation(user, conversation.pk, request_id) if conversation else None
+        parent_id = _resolve_parent_id(into, position) if into else None
+        _enforce_limits(user, request_id, size)
+        into = into or Conversation.objects.create(user=user, title=build_first_title(text))
         question = _create_question(into, parent_id, text)
         return _create_answer(into, question, request_id, fitted, model, len(text))
 
