@@ -12,7 +12,7 @@ DJADE := $(BIN)/djade --target-version 5.2 $$(find templates -name "*.html")
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-# An installation, and a half of the modes.
+# For each kind of installation, the two halves of the attacks.
 ATTACKS := $(foreach target,daphne uvicorn sqlite,prove-attack-$(target)-findings prove-attack-$(target)-more)
 
 .PHONY: run help stack test test-engine test-application test-sqlite test-scripts test-pages test-deaths \
@@ -86,8 +86,8 @@ prove-deaths: .venv/dev .env .static/staticfiles.json browser aimock
 prove-chaos: .venv/dev .env .static/staticfiles.json
 	$(PROVE) -m "" tests/chaos
 
-# Each of these three parts makes every attack of tests/chaos/attack_modes for ten seconds.
-# After 11 s each process has returned the memory that it does not use.
+# Each attack of tests/chaos/attack_modes takes ten seconds. The findings of earlier tests are one half
+# of the modes. After 11 s each process has returned the memory that it does not use.
 $(ATTACKS): .venv/dev .env .static/staticfiles.json
 	$(BIN)/python -m tests.chaos.attack --seconds 10 --settle 11 --shape own --part $(lastword $(subst -, ,$@)) \
 		$(if $(findstring sqlite,$@),--sqlite,--server $(word 3,$(subst -, ,$@)))
