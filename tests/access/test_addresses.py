@@ -46,7 +46,7 @@ EVERY_OPTION = {
     "GITHUB_CLIENT_SECRET": "x",
 }
 ONLY_WITH_OPTIONS = {"mfa_signup_webauthn"}
-"""Addresses that this process has not, and that name nothing of anybody."""
+"""Addresses that exist only with these options. They name no object."""
 
 
 def is_admin(route: str) -> bool:
