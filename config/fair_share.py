@@ -1,6 +1,6 @@
 """Limits the requests that run at once, and chooses the next one: clients that used little CPU
-recently go first, and among those the older accounts. So many busy clients, each within its own
-limits, do not make the others wait."""
+recently go first, and among those the ones that had a request here for the least time. So many busy
+clients, each within its own limits, do not make the others wait."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ MAX_VISITORS_RUNNING = 1
 """How many of these may belong to visitors who are not known to be signed in."""
 MAX_WAIT_SECONDS = 10.0
 HALF_LIFE_SECONDS = 20.0
-"""The time after which a client's use counts half."""
+"""The time after which what a client did counts half."""
 INITIAL_CHARGE_SECONDS = 0.05
 """The assumed use of a request until it is known."""
 FREE_USE_SECONDS = 0.5
 """Use that does not count: more than that of a busy reader, and less than that of an attacker.
-Among clients below it, older accounts go first and visitors last, because the targets of an attack
-had their accounts before the attackers."""
+Among clients below it, visitors go last."""
+INITIAL_PRESENCE = 0.1
+"""The assumed presence of a new client: more than that of a reader, so that being new is no
+advantage, and less than that of an attacker."""
 OLDEST_WAITER_EVERY = 4
 """Every so many contested turns, the client that has waited longest goes first."""
 MAX_REMEMBERED_CLIENTS = 5_000
@@ -38,21 +40,37 @@ class Client:
     name: str
     is_visitor: bool
     user_id: int = sys.maxsize
-    """The primary key of the user. Older accounts have smaller ones."""
+    """The primary key of the user. Older accounts have smaller ones, and the targets of an attack
+    mostly had theirs before the attackers."""
 
 
 @dataclass(slots=True)
 class ClientUsage:
-    """CPU seconds that the requests of a client took. Older ones count less."""
+    """What the requests of a client took. Older ones count less."""
 
     seconds: float = 0.0
+    """CPU time."""
     updated_at: float = 0.0
+    presence: float = INITIAL_PRESENCE
+    """The share of the time in which it had requests here. Among clients that use equally little,
+    a person who reads between two requests differs in this from a program that waits for its next
+    turn all the time."""
+    open_count: int = 0
+    """Requests that wait or run."""
 
-    def decayed_seconds(self, now: float) -> float:
-        return self.seconds * 0.5 ** ((now - self.updated_at) / HALF_LIFE_SECONDS)
+    def update(self, now: float) -> None:
+        decay = 0.5 ** ((now - self.updated_at) / HALF_LIFE_SECONDS)
+        self.seconds *= decay
+        self.presence = self.presence * decay + (1 - decay) * (self.open_count > 0)
+        self.updated_at = now
 
     def add_seconds(self, seconds: float, now: float) -> None:
-        self.seconds, self.updated_at = max(0.0, self.decayed_seconds(now) + seconds), now
+        self.update(now)
+        self.seconds = max(0.0, self.seconds + seconds)
+
+    def count_request(self, change: int, now: float) -> None:
+        self.update(now)
+        self.open_count = max(0, self.open_count + change)
 
 
 @dataclass(eq=False, slots=True)
@@ -67,6 +85,7 @@ class FairShare:
 
     max_running: int = MAX_RUNNING
     max_visitors: int = MAX_VISITORS_RUNNING
+    free_use_seconds: float = FREE_USE_SECONDS
     charges_wall_time: bool = False
     """Whether clients are charged elapsed time, for a queue that mostly waits and needs little
     CPU."""
@@ -80,23 +99,28 @@ class FairShare:
     async def acquire_slot(self, client: Client) -> None:
         """Wait for a slot. The caller has to call `release_slot`. Raises ServerBusy."""
         mine = WaitingRequest(client, asyncio.get_running_loop().create_future())
+        self._get_usage(client).count_request(+1, time.monotonic())
         self.waiting.append(mine)
         self._grant_free_slots()
         try:
             async with asyncio.timeout(MAX_WAIT_SECONDS):
                 await mine.slot
         except BaseException as error:
+            if mine not in self.waiting and not mine.slot.cancelled():
+                self.release_slot(client)  # the slot was assigned in the same moment
+            else:
+                self._get_usage(client).count_request(-1, time.monotonic())
             if mine in self.waiting:
                 self.waiting.remove(mine)
-            elif not mine.slot.cancelled():  # the slot was assigned in the same moment
-                self.release_slot(client)
             if isinstance(error, TimeoutError):
                 raise ServerBusy from None
             raise
 
     def release_slot(self, client: Client, seconds: float = 0.0) -> None:
         """Release the slot, and charge the client for its use."""
-        self._get_usage(client).add_seconds(seconds - INITIAL_CHARGE_SECONDS, time.monotonic())
+        usage, now = self._get_usage(client), time.monotonic()
+        usage.add_seconds(seconds - INITIAL_CHARGE_SECONDS, now)
+        usage.count_request(-1, now)
         self.running_count -= 1
         self.visitor_count -= client.is_visitor
         self._grant_free_slots()
@@ -114,15 +138,17 @@ class FairShare:
             chosen.slot.set_result(None)
 
     def _choose_next(self, eligible: list[WaitingRequest], now: float) -> WaitingRequest:
-        """Return the request of a client with little use and an old account, and every few turns
-        the oldest request. Among equals the first one goes first."""
+        """Return the request of a client with little use and presence, and every few turns the
+        oldest request. Among equals the older account goes first."""
         self.contested_count += len(eligible) > 1
         if self.contested_count % OLDEST_WAITER_EVERY == 0:
             return eligible[0]
 
-        def sort_key(one: WaitingRequest) -> tuple[float, int]:
-            used = self._get_usage(one.client).decayed_seconds(now)
-            return max(used - FREE_USE_SECONDS, 0.0), one.client.user_id
+        def sort_key(one: WaitingRequest) -> tuple[float, bool, float, int]:
+            usage, user_id = self._get_usage(one.client), one.client.user_id
+            usage.update(now)
+            excess = max(usage.seconds - self.free_use_seconds, 0.0)
+            return excess, user_id == sys.maxsize, round(usage.presence, 2), user_id
 
         return min(eligible, key=sort_key)
 
@@ -141,7 +167,7 @@ class FairShare:
     def _evict_idle_clients(self) -> None:
         if len(self.usage_by_client) >= MAX_REMEMBERED_CLIENTS:
             now = time.monotonic()
-            kept = sorted(
-                self.usage_by_client.items(), key=lambda one: -one[1].decayed_seconds(now)
-            )
+            for usage in self.usage_by_client.values():
+                usage.update(now)
+            kept = sorted(self.usage_by_client.items(), key=lambda one: -one[1].seconds)
             self.usage_by_client = dict(kept[: MAX_REMEMBERED_CLIENTS // 2])

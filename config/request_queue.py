@@ -51,6 +51,8 @@ REPLY_PATHS = re.compile(
 """A POST to one of these makes a worker, the database and all readers work as well."""
 REPLY_SECONDS = 0.25
 """CPU seconds that are charged in addition."""
+FREE_FORM_SECONDS = 2.0
+"""About the charge of six replies within the time that counts."""
 
 BUSY_MESSAGE = _("You have too many requests running. Try again in a moment.")
 USER_ID_KEY = "holdfast.user_id"
@@ -111,7 +113,9 @@ class SharesByKind:
     """The queues of a process, by kind: a flood of one kind does not delay the others."""
 
     pages: FairShare = field(default_factory=FairShare)
-    forms: FairShare = field(default_factory=lambda: FairShare(max_running=2))
+    forms: FairShare = field(
+        default_factory=lambda: FairShare(max_running=2, free_use_seconds=FREE_FORM_SECONDS)
+    )
     static: FairShare = field(default_factory=lambda: FairShare(max_running=4, max_visitors=4))
     logins: FairShare = field(
         default_factory=lambda: FairShare(max_running=1, max_visitors=1, charges_wall_time=True)

@@ -330,6 +330,33 @@ async def test_a_light_new_account_goes_before_heavy_old_ones() -> None:
     assert await find_next([*busy, reader], share) == reader
 
 
+async def test_a_reader_goes_before_light_clients_that_always_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All have used equally little. The reader's account is the newest."""
+    now = 1_000.0
+    monkeypatch.setattr("config.fair_share.time.monotonic", lambda: now)
+    share = FairShare(max_running=1)
+    reader = Client("user 99", False, user_id=99)
+    await share.acquire_slot(reader)
+    share.release_slot(reader, 0.4)
+    others = [Client(f"user {number}", False, user_id=number) for number in range(3, 23)]
+    await share.acquire_slot(BUSY)
+    pages = [asyncio.create_task(share.acquire_slot(client)) for client in others * 2]
+    await run_pending_tasks()
+    now += 1
+    page = asyncio.create_task(share.acquire_slot(reader))
+    await run_pending_tasks()
+    share.release_slot(BUSY, 0.01)
+    await run_pending_tasks()
+    assert page.done()
+    assert not any(other.done() for other in pages)
+    for other in pages:
+        other.cancel()
+    await asyncio.gather(*pages, return_exceptions=True)
+    assert {share.usage_by_client[client.name].open_count for client in others} == {0}
+
+
 async def test_every_fourth_turn_goes_to_the_longest_waiting_client() -> None:
     share = FairShare(max_running=1)
     visitor = Client("address 1", is_visitor=True)

@@ -85,7 +85,8 @@ def run_attack(
         fake.script(HONEST_ANSWER)
         check_keys_everywhere(stack, accounts)
         share = seconds / FULL_RUN_SECONDS
-        honest.warm_up()
+        with HonestPerson(stack.base_url, others[0], stack.rows) as busy:
+            busy.warm_up()  # the honest person has used little so far, as most people have
         honest.measure(min(seconds, 5), share=0)  # loading on first use is no growth
         browser = open_.enter_context(honest.open_browser())
         assert sign_in(browser, EMAIL, PASSWORD)
