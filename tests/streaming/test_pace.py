@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 
 from streaming.doors.websocket import pace
+from streaming.doors.websocket.consumer import FollowConsumer
 from streaming.doors.websocket.pace import (
     FOLLOW_COST,
     MAX_COMMANDS_AT_ONCE,
@@ -15,6 +18,7 @@ from streaming.doors.websocket.pace import (
     CommandPace,
     get_pace,
 )
+from streaming.doors.websocket.protocol import Follow
 
 
 class Clock:
@@ -51,6 +55,27 @@ def test_a_follow_takes_the_turns_of_ten_commands(clock: Clock) -> None:
     assert delays[:follows] == [0.0] * follows
     waits = [n * FOLLOW_COST / MAX_COMMANDS_PER_SECOND for n in range(3)]
     assert delays[follows:] == pytest.approx(waits, abs=1e-6)
+
+
+@pytest.mark.parametrize(("command", "cost"), [("follow", FOLLOW_COST), ("unfollow", 1)])
+async def test_a_socket_charges_what_a_command_costs(
+    command: str, cost: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed: list[Follow] = []
+    socket = FollowConsumer()
+    socket.user = SimpleNamespace(pk=1)
+    socket._pace = get_pace(1)
+    charged: list[int] = []
+
+    def reserve_turn(_: CommandPace, cost: int = 1) -> float:
+        charged.append(cost)
+        return 0.0
+
+    monkeypatch.setattr(CommandPace, "reserve_turn", reserve_turn)
+    monkeypatch.setattr(socket, "_start_following", followed.append)
+    await socket.receive(json.dumps({"type": command, "stream": str(uuid4())}))
+    assert sum(charged) == cost
+    assert len(followed) == (command == "follow")
 
 
 def test_all_sockets_of_a_user_share_one_pace_and_others_have_their_own() -> None:
