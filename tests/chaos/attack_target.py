@@ -112,9 +112,11 @@ def create_expensive_replies(
         "WHERE m.role = 'assistant' AND u.email <> %s",
         EMAIL,
     )
+    owners = [int(row["email"].split("@")[0].split("-")[1]) for row in rows]
     return [
-        (int(row["email"].split("@")[0].split("-")[1]), path)
-        for row in rows
+        (owner, path)
+        for owner, row in zip(owners, rows, strict=True)
+        if owner < len(named)  # others have replies too
         for path in (f"/m/{UUID(str(row['id']))}/", f"/c/{UUID(str(row['conversation_id']))}/")
     ]
 
