@@ -18,6 +18,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from django.db.backends.sqlite3 import base
+from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 
 from config.sqlite.fair_lock import FairLock
 
@@ -30,7 +31,7 @@ _write_locks: defaultdict[str, FairLock] = defaultdict(FairLock)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    # The stubs of Django do not have the methods of transactions.
+    # The stubs of Django do not have the methods of transactions and statements.
 
     _is_writing = False
     """Whether this connection has the write lock."""
@@ -41,10 +42,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
             restrict_file_mode(Path(name))
         return super().get_new_connection(conn_params)
 
-    def create_cursor(self, name: str | None = None) -> FairCursor:
-        cursor: FairCursor = self.connection.cursor(factory=FairCursor)
-        cursor.wrapper = self
-        return cursor
+    def make_cursor(self, cursor: Any) -> FairCursor:
+        return FairCursor(cursor, self)
+
+    def make_debug_cursor(self, cursor: Any) -> FairDebugCursor:
+        return FairDebugCursor(cursor, self)
 
     # A transaction
 
@@ -99,20 +101,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
             _write_locks[str(self.settings_dict["NAME"])].release()
 
 
-class FairCursor(base.SQLiteCursorWrapper):
+class FairCursor(CursorWrapper):
     """A cursor whose writing statements wait for their turn."""
 
-    wrapper: DatabaseWrapper
+    db: DatabaseWrapper
 
-    def execute(self, query: str, params: Any = None) -> Any:
-        if query[:VERB_LENGTH].upper() not in WRITING_STATEMENTS:
-            return super().execute(query, params)
-        with self.wrapper.wait_for_turn():
-            return super().execute(query, params)
+    def _execute(self, sql: str, *args: Any) -> Any:
+        if sql[:VERB_LENGTH].upper() not in WRITING_STATEMENTS:
+            return super()._execute(sql, *args)  # type: ignore[misc]
+        with self.db.wait_for_turn():
+            return super()._execute(sql, *args)  # type: ignore[misc]
 
-    def executemany(self, query: str, param_list: Any) -> Any:
-        with self.wrapper.wait_for_turn():
-            return super().executemany(query, param_list)
+    def _executemany(self, *args: Any) -> Any:
+        with self.db.wait_for_turn():
+            return super()._executemany(*args)  # type: ignore[misc]
+
+
+class FairDebugCursor(FairCursor, CursorDebugWrapper):
+    """The same while statements are recorded."""
 
 
 def restrict_file_mode(file: Path) -> None:
