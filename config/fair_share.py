@@ -46,7 +46,7 @@ class Client:
 
 @dataclass(slots=True)
 class ClientUsage:
-    """What the requests of a client took. Older ones count less."""
+    """The use of a client. Older requests count less."""
 
     seconds: float = 0.0
     """CPU time."""

@@ -3,7 +3,7 @@
 The file may be read by the service only, because it contains everybody's messages and sessions.
 
 Writers get their turn in the order in which they came. SQLite lets one transaction write. The
-others ask again after pauses of up to a tenth of a second, and whoever asks at the right moment
+others ask again after pauses of up to a tenth of a second, and the first to ask after its end
 wins: among many writers, a reply waited for seconds until its first token could be stored.
 """
 
