@@ -28,6 +28,7 @@ from accounts.ledger.admin import LedgerEntryAdmin as LedgerEntryAdmin
 from accounts.models import ApiKey
 from accounts.people.admin import UserAdmin as UserAdmin
 from accounts.social import admin as social_admin  # noqa: F401 - it registers linked accounts
+from accounts.tokens.admin import AccessTokenAdmin as AccessTokenAdmin
 
 admin.site.unregister([Group, EmailAddress])
 # Their pages would show the sealed secrets of apps, the hashes of recovery codes, and the keys of

@@ -24,6 +24,7 @@ from accounts.invitations.models import InvitationUse as InvitationUse
 from accounts.ledger.models import LedgerEntry as LedgerEntry
 from accounts.managers import UserManager as UserManager
 from accounts.secret_keys import is_any_of
+from accounts.tokens.models import AccessToken as AccessToken
 from accounts.user_limits.models import UserLimits as UserLimits
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 from streaming.providers.types import ModelInfo

@@ -1,5 +1,5 @@
-"""Periodic tasks of workers for accounts: delete expired sessions and limits, and refresh lists of
-models, purge audit events, and delete accounts."""
+"""Periodic tasks of workers for accounts: delete expired sessions, tokens and limits, refresh lists
+of models, purge audit events, and delete accounts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from accounts import cache, server_lists
 from accounts.audit.events import purge_events
 from accounts.deletion import erasure, orphans
 from accounts.sessions.tracking import delete_records_of_ended_sessions
+from accounts.tokens.tokens import delete_expired_tokens
 from streaming.sources import register_periodic_task
 
 SESSIONS_PER_BATCH = 200
@@ -32,6 +33,7 @@ def delete_expired_sessions() -> None:
 def register_tasks() -> None:
     register_periodic_task(delete_expired_sessions)
     register_periodic_task(delete_records_of_ended_sessions)
+    register_periodic_task(delete_expired_tokens)
     register_periodic_task(cache.delete_expired_entries)
     register_periodic_task(server_lists.start_refresh)
     register_periodic_task(purge_events)

@@ -20,6 +20,7 @@ ROW_NAMES = (
     "recovery-codes",
     "linked-accounts",
     "devices",
+    "tokens",
     "data",
 )
 """All rows in their order on the page. A row without a builder is not shown."""

@@ -20,6 +20,7 @@ from accounts.deletion.registry import (
 from accounts.deletion.sessions import delete_sessions
 from accounts.email_addresses import list_all_emails
 from accounts.models import (
+    AccessToken,
     ApiKey,
     Connection,
     Invitation,
@@ -70,6 +71,15 @@ register_data(
         ("accounts.ApiKey", "accounts.ListedModel"),
         "With the models that the provider lists for them.",
         delete_selected(lambda id: ApiKey.objects.filter(user_id=id)),
+    )
+)
+register_data(
+    DataKind(
+        "access tokens",
+        Stage.SECRETS,
+        ("accounts.AccessToken",),
+        "A program that has one comes in no more.",
+        delete_selected(lambda id: AccessToken.objects.filter(user_id=id)),
     )
 )
 register_data(

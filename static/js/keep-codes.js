@@ -1,4 +1,4 @@
-// The buttons beside new recovery codes: copy, save as a file, print.
+// The buttons beside new recovery codes or a new token: copy, save as a file, print.
 
 document.addEventListener("click", async ({ target }) => {
   if (target.matches("[data-copies]")) {

@@ -1,0 +1,1 @@
+"""Access tokens, with which the programs of a person come in."""

@@ -1,0 +1,59 @@
+"""The row of an access token."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+MAX_NAME_CHARS = 100
+
+
+class Scope(models.TextChoices):
+    """What a token may do. No scope implies another one."""
+
+    READ = "read", _("Read chats, models and which keys there are")
+    WRITE = "write", _("Send messages, stop replies, and change or delete chats")
+    GATEWAY = "gateway", _("Ask models through the OpenAI-compatible API")
+
+
+class AccessToken(models.Model):
+    """The right to act for a person. The token itself is shown once and stored as a hash."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="access_tokens",
+        db_constraint=False,  # an older process deletes people without this table
+    )
+    name = models.CharField(
+        _("name"), max_length=MAX_NAME_CHARS, help_text=_("Such as the program that uses it.")
+    )
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    last_four = models.CharField(max_length=4)
+    scopes = models.JSONField(_("rights"), default=list)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("access token")
+        verbose_name_plural = _("access tokens")
+        ordering: ClassVar[list[str]] = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self._meta.verbose_name} {self.pk}"
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def scope_labels(self) -> list[str | Promise]:
+        """Those of this version only; another version may have stored others."""
+        return [scope.label for scope in Scope if scope.value in self.scopes]
