@@ -22,6 +22,7 @@ from django.conf import settings
 from accounts import setup
 from accounts.mails.queue import mail_queue
 from config.body_limits import limit_body
+from config.cors import add_cors
 from config.even_answers import even_out_answers
 from config.handler import ThreadHandler
 from config.health import add_health_check
@@ -60,9 +61,10 @@ attach_to_reactor(runtime)
 setup.log_setup_code_in_thread()
 
 pages = even_out_answers(RequestQueueMiddleware(ThreadHandler()))
+with_events = add_event_streams(pages)
 application = ProtocolTypeRouter(
     {
-        "http": add_response_headers(limit_body(add_health_check(add_event_streams(pages)))),
+        "http": add_response_headers(add_cors(limit_body(add_health_check(with_events)))),
         "websocket": add_response_headers(build_websocket_app()),
         "lifespan": build_lifespan_app(runtime),
     }

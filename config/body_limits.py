@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db.utils import Error
 from django.utils.translation import gettext_lazy as _
 
-from config.session_owners import session_owners
+from config.credential_owners import credential_owners
 from streaming.asgi import ASGIApp, Receive, Send
-from streaming.doors.client_identity import get_session_key
+from streaming.doors.credentials import get_credential
 
 MAX_ANONYMOUS_BYTES = 256 * 1024
 """Bytes of a body whose session has no user: a sign-in form, or a visitor's draft."""
@@ -36,26 +36,26 @@ TOO_SLOW_MESSAGE = _("The request took too long to arrive. Try again.")
 
 
 def max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """The limit that follows from what this process knows about the session."""
+    """The limit that follows from what this process knows about the session or token."""
     if method in BODYLESS_METHODS:
         return MAX_UNEXPECTED_BYTES
     largest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    is_known = session_owners.get_cached_owner(get_session_key(headers)) is not None
+    is_known = credential_owners.get_cached_owner(get_credential(headers)) is not None
     return largest if is_known else min(MAX_ANONYMOUS_BYTES, largest)
 
 
 def max_body_bytes_if_signed_in(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """The limit if the database knows the session, although this process does not."""
-    if method in BODYLESS_METHODS or get_session_key(headers) is None:
+    """The limit if the database knows the session or token, although this process does not."""
+    if method in BODYLESS_METHODS or get_credential(headers) is None:
         return max_body_bytes(method, headers)
     largest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     return largest
 
 
 async def _look_up_max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """Query the session. Raises Error during an outage of the database."""
+    """Query the session or token. Raises Error during an outage of the database."""
     if method not in BODYLESS_METHODS:
-        await session_owners.find_owner(get_session_key(headers))
+        await credential_owners.find_owner(get_credential(headers))
     return max_body_bytes(method, headers)
 
 

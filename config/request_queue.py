@@ -23,10 +23,11 @@ from django.utils.translation import gettext_lazy as _
 from accounts import devices
 from accounts.devices import find_oldest_account
 from accounts.middleware import GetResponse
+from config.credential_owners import CredentialOwnerCache, credential_owners
 from config.fair_share import Client, FairShare, ServerBusy
-from config.session_owners import SessionOwnerCache, session_owners
 from streaming.asgi import ASGIApp, Receive, Send
-from streaming.doors.client_identity import get_cookie, get_rate_limit_address, get_session_key
+from streaming.doors.client_identity import get_cookie, get_rate_limit_address
+from streaming.doors.credentials import Credential, get_credential
 
 MAX_RUNNING_PER_USER = 2
 MAX_RUNNING_PER_ADDRESS = 10
@@ -151,11 +152,11 @@ class RequestQueueMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        sessions: SessionOwnerCache = session_owners,
+        owners: CredentialOwnerCache = credential_owners,
         shares: SharesByKind | None = None,
     ) -> None:
         self._app = app
-        self._sessions = sessions
+        self._owners = owners
         self._limiter = ClientLimiter()
         self._shares = shares or SharesByKind()
 
@@ -186,14 +187,14 @@ class RequestQueueMiddleware:
 
     async def _acquire_slots(self, slots: ExitStack, scope: dict[str, Any]) -> None:
         """Wait for a slot, which is released when the stack closes. Raises ServerBusy."""
-        session = get_session_key(scope["headers"])
+        credential = get_credential(scope["headers"])
         share = self._shares.choose_share(scope["method"], scope["path"])
-        client = await self._identify_client(scope, session, share)
+        client = await self._identify_client(scope, credential, share)
         name = self._shares.build_client_key(share, client.name)
         most = MAX_RUNNING_PER_ADDRESS if client.is_visitor else MAX_RUNNING_PER_USER
         await self._limiter.acquire_slot(name, most)
         slots.callback(self._limiter.release_slot, name)
-        slots.callback(self._remember_owner, scope, session)
+        slots.callback(self._remember_owner, scope, credential)
         await share.acquire_slot(client)
         began = time.monotonic()
 
@@ -205,15 +206,15 @@ class RequestQueueMiddleware:
 
         slots.callback(release_share)
 
-    def _remember_owner(self, scope: Mapping[str, Any], session: str | None) -> None:
-        if session and USER_ID_KEY in scope:
-            self._sessions.set_owner(session, scope[USER_ID_KEY])
+    def _remember_owner(self, scope: Mapping[str, Any], credential: Credential | None) -> None:
+        if credential and USER_ID_KEY in scope:
+            self._owners.set_owner(credential, scope[USER_ID_KEY])
 
     async def _identify_client(
-        self, scope: Mapping[str, Any], session: str | None, share: FairShare
+        self, scope: Mapping[str, Any], credential: Credential | None, share: FairShare
     ) -> Client:
-        """A forged session counts for its address. So does a valid one that this process does not
-        know yet, unless its owner would then wait for visitors."""
+        """A forged credential counts for its address. So does a valid one that this process does
+        not know yet, unless its owner would then wait for visitors."""
         visitor = Client(f"address {get_rate_limit_address(scope)}", is_visitor=True)
         if share is self._shares.logins:
             visitor = identify_known_browser(scope) or visitor
@@ -223,10 +224,10 @@ class RequestQueueMiddleware:
             or share.visitor_count >= share.max_visitors
             or share.running_count >= share.max_running
         )
-        owner = self._sessions.get_cached_owner(session)
+        owner = self._owners.get_cached_owner(credential)
         if owner is None and is_crowded:
             with suppress(Error):  # the database is away
-                owner = await self._sessions.find_owner(session)
+                owner = await self._owners.find_owner(credential)
         return visitor if owner is None else Client(f"user {owner}", False, user_id=owner)
 
 

@@ -129,6 +129,16 @@ TRUSTED_ORIGINS = [origin.rstrip("/") for origin in TRUSTED_ORIGINS]
 CSRF_TRUSTED_ORIGINS = TRUSTED_ORIGINS
 CSRF_FAILURE_VIEW = "accounts.page_account.csrf_failure"
 
+API_ORIGINS = env.read_list(
+    "API_ORIGINS",  # scheme://host[:port], comma-separated
+    default=[],
+    rule=rules.ORIGINS,
+)
+"""Other sites whose pages may use the API with an access token. Cookies don't count there, and
+pages of all other sites are refused by the browser."""
+
+API_ORIGINS = [origin.rstrip("/") for origin in API_ORIGINS]
+
 TRUSTED_PROXY_COUNT = env.read_int("TRUSTED_PROXY_COUNT", default=0, minimum=0)  # proxies
 """The number of trusted proxies in front that set X-Forwarded-For and X-Forwarded-Proto. At 0 these
 headers are ignored, and all visitors behind a proxy would share one rate limit."""
@@ -440,6 +450,7 @@ STREAMING_MAX_FRAMES_PER_SECOND = MAX_FRAMES_PER_SECOND
 STREAMING_FOLD_AFTER_SECONDS = FOLD_AFTER_SECONDS
 STREAMING_TRUSTED_ORIGINS = TRUSTED_ORIGINS
 STREAMING_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+STREAMING_LOAD_TOKENS = "accounts.tokens.access.load_token_access"
 STREAMING_USER_REVISION_FIELD = "revision"
 STREAMING_SIMULATED_DROP = "chat.replies.simulated_drop.get_drop_delay"
 

@@ -120,6 +120,14 @@ class EngineSettings:
         "an integer from 0 on",
         "How many of our own proxies stand before this server and set X-Forwarded-For.",
     )
+    LOAD_TOKENS = Setting(
+        "",
+        _is_text,
+        "the dotted path of a function, or empty",
+        "A function that takes access tokens and returns a mapping from the valid ones to "
+        "`streaming.doors.credentials.Access`. It is called in a thread, and again every few "
+        "seconds while a connection is open. Empty: no client has a token.",
+    )
     USER_REVISION_FIELD = Setting(
         "",
         _is_text,

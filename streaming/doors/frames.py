@@ -21,6 +21,7 @@ CLOSE_SIMULATED_DROP = 4013
 CLOSE_TOO_MANY_SOCKETS = 4029
 CLOSE_TOO_MANY_FRAMES = 4030
 CLOSE_SIGNED_OUT = 4401
+CLOSE_MISSING_RIGHT = 4403
 """The codes with which a socket closes, see docs/protocol.md."""
 
 

@@ -10,6 +10,7 @@ from django.http.request import split_domain_port, validate_host
 
 from streaming.asgi import ASGIApp, Receive, Send
 from streaming.conf import engine_settings
+from streaming.doors.credentials import get_credential
 
 
 def require_same_origin(app: ASGIApp) -> ASGIApp:
@@ -17,11 +18,15 @@ def require_same_origin(app: ASGIApp) -> ASGIApp:
     STREAMING_TRUSTED_ORIGINS.
 
     Host and port must both match: a service on another port of this machine is not ours. A client
-    without an Origin is no browser page, and must not come with cookies.
+    without an Origin is no browser page, and must not come with cookies. A client with an access
+    token needs none: no page can make a browser send one.
     """
 
     async def app_for_same_origin(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if not is_allowed_origin(get_header(scope, b"origin"), get_header(scope, b"host")):
+        credential = get_credential(scope["headers"])
+        has_token = credential is not None and credential.is_token
+        origin, host = get_header(scope, b"origin"), get_header(scope, b"host")
+        if not has_token and not is_allowed_origin(origin, host):
             await receive()
             await send({"type": "websocket.close", "code": 4403})
             return

@@ -15,7 +15,7 @@ from django.db.utils import Error as DatabaseFailure
 from streaming.conf import engine_settings
 from streaming.database import CONNECTION_ERRORS
 from streaming.doors import frames
-from streaming.doors.sessions import load_session_user
+from streaming.doors.credentials import Credential, load_access
 from streaming.outage import outage_monitor
 
 logger = logging.getLogger(__name__)
@@ -28,11 +28,17 @@ SESSION_CHECK_SECONDS = 10.0
 """How often an open connection checks its session."""
 
 
+class MissingRight(Exception):
+    """The token is valid, and may not read streams."""
+
+
 class SessionHolder(ABC):
     """Checks the session of one connection, and closes the connection when the session ends, or
     when one of its tasks fails."""
 
-    _session_key: str | None = None
+    _credential: Credential | None = None
+    may_write = False
+    """Whether the client may stop streams."""
     _recheck_task: asyncio.Task[None] | None = None
     _owner_id: Any = None
 
@@ -90,6 +96,8 @@ class SessionHolder(ABC):
             return frames.CLOSE_INTERNAL_ERROR
         if user_or_error is None:
             return frames.CLOSE_SIGNED_OUT
+        if isinstance(user_or_error, MissingRight):
+            return frames.CLOSE_MISSING_RIGHT
         return frames.CLOSE_TOO_MANY_SOCKETS if _has_too_many(user_or_error) else None
 
     def count_connection(self, user: Any) -> None:
@@ -116,7 +124,7 @@ class SessionHolder(ABC):
             _log_session_error(user_or_error)
             self.schedule_close(frames.CLOSE_INTERNAL_ERROR)
             return False
-        if user_or_error is None:
+        if user_or_error is None or isinstance(user_or_error, MissingRight):
             self.schedule_close(frames.CLOSE_SIGNED_OUT)
             return False
         self.on_session_checked(user_or_error)
@@ -132,11 +140,16 @@ class SessionHolder(ABC):
         self._apply_check(user_or_error)
 
     async def load_user_or_error(self) -> Any:
-        """The user of the session, None if it has none, or the error of the database."""
+        """The user of the session or token, None if it has none, or an error: of the database, or
+        MissingRight if the token may not read."""
         try:
-            return await load_session_user(self._session_key)
+            access = await load_access(self._credential)
         except DatabaseFailure as error:
             return error
+        if access is None:
+            return None
+        self.may_write = access.may_write
+        return access.user if access.may_read else MissingRight()
 
 
 open_connections: set[SessionHolder] = set()

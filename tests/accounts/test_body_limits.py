@@ -11,8 +11,9 @@ from django.test import AsyncClient, Client
 
 from accounts.models import User
 from config import body_limits
+from config.credential_owners import CACHE_SECONDS, CredentialOwnerCache
 from config.request_queue import USER_ID_KEY
-from config.session_owners import CACHE_SECONDS, SessionOwnerCache
+from streaming.doors.credentials import Credential
 from tests.factories import sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,21 +54,21 @@ def session(owner: User) -> str:
 async def test_a_long_body_needs_a_signed_in_session(
     owner: User, session: str, monkeypatch: pytest.MonkeyPatch, with_length: bool
 ) -> None:
-    cache = SessionOwnerCache()
-    monkeypatch.setattr(body_limits, "session_owners", cache)
+    cache = CredentialOwnerCache()
+    monkeypatch.setattr(body_limits, "credential_owners", cache)
     assert await send_long_body("a" * 32, with_length=with_length) == [413]
     assert await send_long_body(session, with_length=with_length) == ["accepted"]
-    assert cache.get_cached_owner(session) == owner.pk
+    assert cache.get_cached_owner(Credential(session, is_token=False)) == owner.pk
     assert await send_long_body("b" * 32, with_length=with_length) == [413]
 
 
 async def test_a_long_body_gets_503_during_an_outage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def fail(session: str) -> Any:
+    async def fail(credential: Credential) -> Any:
         raise OperationalError
 
-    monkeypatch.setattr(body_limits, "session_owners", SessionOwnerCache(fail))
+    monkeypatch.setattr(body_limits, "credential_owners", CredentialOwnerCache(fail))
     assert await send_long_body("a" * 32, with_length=True) == [503]
 
 
@@ -84,10 +85,11 @@ def test_the_cached_owner_of_a_session_is_valid_for_a_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 1_000.0
-    monkeypatch.setattr("config.session_owners.time.monotonic", lambda: now)
-    cache = SessionOwnerCache()
-    cache.set_owner("a" * 32, 1)
+    monkeypatch.setattr("config.credential_owners.time.monotonic", lambda: now)
+    cache = CredentialOwnerCache()
+    session = Credential("a" * 32, is_token=False)
+    cache.set_owner(session, 1)
     now += CACHE_SECONDS - 1
-    assert cache.get_cached_owner("a" * 32) == 1
+    assert cache.get_cached_owner(session) == 1
     now += 2
-    assert cache.get_cached_owner("a" * 32) is None
+    assert cache.get_cached_owner(session) is None

@@ -19,6 +19,7 @@ from django.urls import reverse
 from accounts import devices
 from accounts.devices import SALT
 from config import fair_share, request_queue
+from config.credential_owners import CredentialOwnerCache
 from config.fair_share import Client, FairShare
 from config.request_queue import (
     MAX_RUNNING_PER_ADDRESS,
@@ -28,8 +29,8 @@ from config.request_queue import (
     RequestQueueMiddleware,
     SharesByKind,
 )
-from config.session_owners import SessionOwnerCache
 from streaming.doors.client_identity import get_session_key
+from streaming.doors.credentials import Credential
 
 Message = dict[str, Any]
 
@@ -42,7 +43,7 @@ class Site:
             *(FairShare(max_running, max_running_visitors) for _ in fields(SharesByKind))
         )
         self.app = RequestQueueMiddleware(
-            self._serve_page, SessionOwnerCache(self._find_user), self.shares
+            self._serve_page, CredentialOwnerCache(self._find_user), self.shares
         )
         self.running = 0
         self.statuses: list[int] = []
@@ -63,7 +64,8 @@ class Site:
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body"})
 
-    async def _find_user(self, session: str) -> Any:
+    async def _find_user(self, credential: Credential) -> Any:
+        session = credential.value
         self.looked_up_sessions.append(session)
         return SimpleNamespace(pk=self.signed_in[session]) if session in self.signed_in else None
 
@@ -224,7 +226,7 @@ async def test_every_path_and_method_is_bounded(path: str, method: str) -> None:
     assert site.running == 2
     site.signed_in = {f"{number:032}": number for number in range(50, 250)}
     for session in site.signed_in:
-        site.app._sessions.set_owner(session, site.signed_in[session])
+        site.app._owners.set_owner(Credential(session, is_token=False), site.signed_in[session])
     requests += [site.send_request(session, path=path, method=method) for session in site.signed_in]
     await run_pending_tasks()
     assert site.running == 4
@@ -380,7 +382,7 @@ async def test_pages_are_charged_cpu_time_and_sign_ins_elapsed_time(
 
     shares = SharesByKind()
     scope = {"type": "http", "path": path, "headers": [], "client": ("10.0.0.1", 1)}
-    app = RequestQueueMiddleware(page, SessionOwnerCache(Site()._find_user), shares)
+    app = RequestQueueMiddleware(page, CredentialOwnerCache(Site()._find_user), shares)
     await app(scope | {"method": method}, Site()._receive, Site()._send)
     [usage] = shares.choose_share(method, path).usage_by_client.values()
     assert usage.seconds == pytest.approx(charged, abs=1)

@@ -123,7 +123,8 @@ def test_a_use_is_written_at_most_once_a_minute(owner: User) -> None:
     AccessToken.objects.update(last_used_at=first - timedelta(minutes=2))
     record_use(find_tokens([token]).values())
     last = AccessToken.objects.get().last_used_at
-    assert last is not None and last >= first
+    assert last is not None
+    assert last >= first
 
 
 def test_an_expired_token_is_shown_for_a_month_and_then_deleted(

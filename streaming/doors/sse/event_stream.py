@@ -17,6 +17,7 @@ from uuid import UUID
 from streaming.access import StreamNotFound, find_stream
 from streaming.asgi import Receive, Send
 from streaming.doors import frames
+from streaming.doors.credentials import Credential
 from streaming.doors.hooks import get_revision, get_simulated_drop
 from streaming.doors.session_holder import (
     SessionHolder,
@@ -49,9 +50,9 @@ class EventStream(SessionHolder):
     """An open response. It ends when its streams have ended, when its session ends, or when its
     process ends; or at any moment, because the client continues where it was."""
 
-    def __init__(self, session_key: str | None, send: Send) -> None:
+    def __init__(self, credential: Credential | None, send: Send) -> None:
         super().__init__()
-        self._session_key = session_key
+        self._credential = credential
         self._send = send
         self._send_lock = asyncio.Lock()
         self._is_over = asyncio.Event()

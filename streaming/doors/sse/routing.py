@@ -12,7 +12,7 @@ from django.db.utils import Error as DatabaseFailure
 from streaming.access import StreamNotFound, find_stream
 from streaming.asgi import ASGIApp, Receive, Send
 from streaming.doors import frames
-from streaming.doors.client_identity import get_session_key
+from streaming.doors.credentials import get_credential
 from streaming.doors.frames import FrameRejected
 from streaming.doors.origin import get_header, is_same_origin_request
 from streaming.doors.sse.event_stream import EventStream
@@ -27,7 +27,8 @@ EVENT_HEADERS = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
 """The second header lets nginx pass each event on at once."""
 RETRY_AFTER_SECONDS = 5
 
-SIGNED_OUT = FrameRejected("signed_out", "Sign in first.")
+SIGNED_OUT = FrameRejected("signed_out", "Sign in first, or send a valid access token.")
+MISSING_RIGHT = FrameRejected("missing_right", "This access token does not have the right “read”.")
 TOO_MANY = FrameRejected("too_many", "You have too many open connections. Close a tab.")
 DATABASE_AWAY = FrameRejected("unavailable", "The database does not answer. Try again soon.")
 FOREIGN_PAGE = FrameRejected("foreign_page", "Only our own pages may read this.")
@@ -35,6 +36,7 @@ WRONG_METHOD = FrameRejected("bad_method", "Read this address with GET.")
 
 STATUS_BY_CLOSE_CODE = {
     frames.CLOSE_SIGNED_OUT: (401, SIGNED_OUT),
+    frames.CLOSE_MISSING_RIGHT: (403, MISSING_RIGHT),
     frames.CLOSE_TOO_MANY_SOCKETS: (429, TOO_MANY),
     frames.CLOSE_INTERNAL_ERROR: (503, DATABASE_AWAY),
 }
@@ -69,10 +71,12 @@ class _Responder:
         if self._scope["method"] != "GET":
             await self._send_refusal(405, WRONG_METHOD)
             return
-        if not is_same_origin_request(self._scope):
+        credential = get_credential(self._scope["headers"])
+        sends_cookie = credential is None or not credential.is_token
+        if sends_cookie and not is_same_origin_request(self._scope):
             await self._send_refusal(403, FOREIGN_PAGE)
             return
-        stream = EventStream(get_session_key(self._scope["headers"]), self._send)
+        stream = EventStream(credential, self._send)
         try:
             await self._respond_to_session(stream, name, receive)
         finally:

@@ -125,6 +125,10 @@ class FollowConsumer(SessionConsumer):
                     self._frame_budget.give_back()
 
     async def _stop_stream(self, uuid: UUID) -> None:
+        if not self.may_write:
+            raise FrameRejected(
+                "missing_right", "This access token does not have the right “write”."
+            )
         try:
             stream = await find_stream(self.user, uuid)
         except StreamNotFound:

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 from streaming.doors import frames
-from streaming.doors.client_identity import get_rate_limit_address, get_session_key
+from streaming.doors.client_identity import get_rate_limit_address
+from streaming.doors.credentials import get_credential
 from streaming.doors.session_holder import SessionHolder
 from streaming.doors.unverified import unverified_sockets
 from streaming.doors.websocket.direct import DirectConsumer
@@ -22,7 +23,7 @@ class SessionConsumer(SessionHolder, DirectConsumer):
         """Called once the socket is accepted and its session is valid."""
 
     async def connect(self) -> None:
-        self._session_key = get_session_key(self.scope["headers"])
+        self._credential = get_credential(self.scope["headers"])
         address = get_rate_limit_address(self.scope)
         if unverified_sockets.is_overloaded() or not unverified_sockets.reserve_slot(address):
             await self._connect_after_check()

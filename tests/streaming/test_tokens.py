@@ -1,0 +1,207 @@
+"""Access tokens at the doors of the engine: what they open, and when it closes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pytest_django.plugin import DjangoDbBlocker
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from accounts.models import User
+from accounts.tokens.models import Scope
+from accounts.tokens.tokens import create_token, revoke_tokens
+from streaming.models import Stream
+from tests.factories import create_session_key
+from tests.streaming.conftest import run_web
+from tests.streaming.event_client import EventResponse, request_events
+from tests.streaming.factories import append_chunks, end_stream, reload_stream, start_stream
+from tools.deployment.deployment import Web
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
+
+ALL = tuple(Scope)
+
+
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def web(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
+) -> Iterator[Web]:
+    with run_web(request, request.param) as web:
+        yield web
+
+
+def create(user: User, *scopes: Scope) -> str:
+    return create_token(user, "Program", scopes or ALL, None)[1]
+
+
+@pytest.fixture
+def stream(owner: User) -> Stream:
+    stream = start_stream(owner)
+    append_chunks(stream, "a", "b")
+    return stream
+
+
+# Server-sent events
+
+Read = Callable[..., EventResponse]
+
+
+@pytest.fixture
+def read(web: Web, stream: Stream) -> Iterator[Read]:
+    """`read(authorization, session, query)` requests the events of the stream."""
+    with ExitStack() as stack:
+
+        def open_response(
+            authorization: str, session: str = "", query: str = "", **headers: str
+        ) -> EventResponse:
+            path = f"/api/streams/{stream.uuid}/events{query}"
+            if authorization:
+                headers["Authorization"] = authorization
+            return stack.enter_context(request_events(web.port, path, session, **headers))
+
+        yield open_response
+
+
+def test_a_token_reads_without_cookie_and_origin(read: Read, owner: User, stream: Stream) -> None:
+    end_stream(stream)
+    frames = read(f"Bearer {create(owner, Scope.READ)}", Origin="https://app.example").read_rest()
+    assert [frame["type"] for frame in frames] == ["hello", "chunk", "end"]
+
+
+def test_a_wrong_token_is_refused_even_beside_a_good_cookie(read: Read, owner: User) -> None:
+    session = create_session_key(owner)
+    good = create(owner)
+    for wrong in (
+        "Bearer",
+        "Bearer ",
+        f"Bearer {good}x",
+        f"Bearer {session}",
+        f"Bearer {good} {good}",
+    ):
+        answer = read(wrong, session)
+        assert (answer.status, json.loads(answer.read_body())["code"]) == (401, "signed_out")
+    assert read(f"Basic {good}", session).status == 200  # no token, so the cookie counts
+
+
+def test_a_token_in_the_address_counts_for_nothing(read: Read, owner: User) -> None:
+    token = create(owner)
+    for name in ("token", "access_token", "api_key"):
+        assert read("", query=f"?{name}={token}").status == 401
+
+
+@pytest.mark.parametrize("scope", [Scope.WRITE, Scope.GATEWAY])
+def test_a_token_without_the_right_to_read_is_refused(
+    read: Read, owner: User, scope: Scope
+) -> None:
+    answer = read(f"Bearer {create(owner, scope)}")
+    assert (answer.status, json.loads(answer.read_body())["code"]) == (403, "missing_right")
+
+
+def test_the_token_of_another_person_finds_nothing(read: Read, colleague: User) -> None:
+    assert read(f"Bearer {create(colleague)}").status == 404
+
+
+def test_a_revoked_token_ends_its_response_at_once(read: Read, owner: User) -> None:
+    row, token = create_token(owner, "Program", ALL, None)
+    response = read(f"Bearer {token}")
+    response.read_until("state")
+    revoke_tokens(owner, [row.pk])
+    assert response.read_rest() == []
+    assert read(f"Bearer {token}").status == 401
+
+
+# The socket
+
+
+@pytest.fixture
+def open_socket(web: Web) -> Iterator[Callable[..., ClientConnection]]:
+    with ExitStack() as stack:
+
+        def open_connection(token: str, **options: Any) -> ClientConnection:
+            return stack.enter_context(
+                connect(
+                    web.url.replace("http", "ws") + "/ws/",
+                    additional_headers={"Authorization": f"Bearer {token}"},
+                    proxy=None,
+                    **options,
+                )
+            )
+
+        yield open_connection
+
+
+def exchange(socket: ClientConnection, **command: Any) -> dict[str, Any]:
+    """Send a command, and return the next frame that is no ping."""
+    socket.send(json.dumps(command))
+    while (frame := json.loads(socket.recv(10)))["type"] == "ping":
+        pass
+    return dict(frame)
+
+
+def read_close_code(socket: ClientConnection) -> int | None:
+    with suppress(ConnectionClosed):
+        while socket.recv(10):
+            pass
+    return socket.close_code
+
+
+@pytest.mark.parametrize("origin", [None, "https://app.example"])
+def test_a_token_opens_a_socket_from_anywhere(
+    open_socket: Callable[..., ClientConnection], owner: User, stream: Stream, origin: str | None
+) -> None:
+    socket = open_socket(create(owner, Scope.READ), origin=origin)
+    assert json.loads(socket.recv(10))["type"] == "hello"
+    assert exchange(socket, type="follow", stream=str(stream.uuid))["type"] == "chunk"
+
+
+def test_a_socket_needs_the_right_to_write_to_stop(
+    open_socket: Callable[..., ClientConnection], owner: User, stream: Stream
+) -> None:
+    reader, writer = open_socket(create(owner, Scope.READ)), open_socket(create(owner))
+    for socket in (reader, writer):
+        assert json.loads(socket.recv(10))["type"] == "hello"
+    refusal = exchange(reader, type="stop", stream=str(stream.uuid))
+    assert (refusal["type"], refusal["code"]) == ("error", "missing_right")
+    assert reload_stream(stream).ended_at is None
+    writer.send(json.dumps({"type": "stop", "stream": str(stream.uuid)}))
+    assert exchange(writer, type="ping", n=1)["type"] == "pong"
+    assert reload_stream(stream).ended_at is not None
+
+
+def test_a_refused_token_closes_its_socket_with_the_reason(
+    open_socket: Callable[..., ClientConnection], owner: User
+) -> None:
+    assert read_close_code(open_socket("hft_" + "a" * 43)) == 4401
+    assert read_close_code(open_socket(create(owner, Scope.GATEWAY))) == 4403
+
+
+def test_a_revoked_token_closes_its_sockets_at_once(
+    open_socket: Callable[..., ClientConnection], owner: User
+) -> None:
+    row, token = create_token(owner, "Program", ALL, None)
+    socket, other = open_socket(token), open_socket(create(owner))
+    assert json.loads(socket.recv(10))["type"] == "hello"
+    assert json.loads(other.recv(10))["type"] == "hello"
+    revoke_tokens(owner, [row.pk])
+    assert read_close_code(socket) == 4401
+    assert exchange(other, type="ping", n=1)["type"] == "pong"
+
+
+def test_a_cookie_from_another_origin_still_opens_no_socket(web: Web, owner: User) -> None:
+    headers = {"Cookie": f"sessionid={create_session_key(owner)}", "X-Request": str(uuid4())}
+    with (
+        pytest.raises(InvalidStatus),
+        connect(
+            web.url.replace("http", "ws") + "/ws/",
+            additional_headers=headers,
+            origin="https://app.example",
+            proxy=None,
+        ),
+    ):
+        pass
