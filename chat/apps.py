@@ -7,6 +7,7 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import conversations, replies
+        from chat.api import idempotency
         from chat.conversations import deletion
         from chat.drafts import storage
         from chat.model_catalog import unsupported_parameters
@@ -20,6 +21,7 @@ class ChatConfig(AppConfig):
         conversations.register_tasks()
         deletion.register_kinds()
         cache.register_tasks()
+        idempotency.register_tasks()
         storage.register_tasks()
         expiry.register_tasks()
         stored_chars.register_tasks()

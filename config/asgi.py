@@ -21,6 +21,7 @@ from django.conf import settings
 
 from accounts import setup
 from accounts.mails.queue import mail_queue
+from config.api_errors import shape_api_errors
 from config.body_limits import limit_body
 from config.cors import add_cors
 from config.even_answers import even_out_answers
@@ -64,7 +65,9 @@ pages = even_out_answers(RequestQueueMiddleware(ThreadHandler()))
 with_events = add_event_streams(pages)
 application = ProtocolTypeRouter(
     {
-        "http": add_response_headers(add_cors(limit_body(add_health_check(with_events)))),
+        "http": add_response_headers(
+            add_cors(shape_api_errors(limit_body(add_health_check(with_events))))
+        ),
         "websocket": add_response_headers(build_websocket_app()),
         "lifespan": build_lifespan_app(runtime),
     }

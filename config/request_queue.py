@@ -276,6 +276,8 @@ def record_request_usage(get_response: GetResponse) -> GetResponse:
 
 
 def _get_user_entry(request: HttpRequest) -> dict[str, Any]:
+    if (program_owner := getattr(request, "token_user", None)) is not None:  # chat/api/auth.py
+        return {USER_ID_KEY: program_owner.pk}
     # The public `request.user` would query the database for a user that no view has asked for.
     user = getattr(request, "_cached_user", None)
     if user is None:

@@ -116,6 +116,23 @@ async def follow_stream(
                 chunks = cached
 
 
+def read_page(stream: Stream, after: int) -> tuple[list[Chunk], bool]:
+    """The chunks after a cursor, as many as one read returns, for clients that ask again. True if
+    they are all of the text from its start, because the cursor is past the end or the stream is
+    folded. Calls the database. Raises StreamNotFound if the stream is deleted."""
+    cursor = (stream.id, min(max(after, START_CURSOR), MAX_CURSOR))
+    answer = journal.read_chunks([cursor]).get(cursor)
+    if answer is None:
+        raise StreamNotFound
+    head, chunks = answer
+    if head.is_folded:
+        return _load_folded_chunks(stream, head), True
+    if cursor[1] >= head.next_index:
+        start = (stream.id, START_CURSOR)
+        return journal.read_chunks([start])[start][1], True
+    return chunks, False
+
+
 async def _read_journal(
     stream_id: int, last: int, recent: RecentChunks
 ) -> tuple[StreamHead, list[Chunk]]:

@@ -19,7 +19,7 @@ from accounts.deletion.registry import (
     register_model_without_account,
 )
 from chat import changes
-from chat.models import ContentGrant, Conversation, Draft, Message
+from chat.models import ContentGrant, Conversation, Draft, IdempotentRequest, Message
 from chat.replies import titles
 from streaming import journal, lifecycle
 from streaming.models import Stream, StreamQuerySet
@@ -123,6 +123,15 @@ def register_kinds() -> None:
             ("chat.ContentGrant",),
             "Grants to read this person's conversations, and those to this person.",
             delete_selected(lambda id: ContentGrant.objects.filter(Q(person=id) | Q(reader=id))),
+        )
+    )
+    register_data(
+        DataKind(
+            "idempotent requests",
+            Stage.TRACES,
+            ("chat.IdempotentRequest",),
+            "Hashes of what programs have asked.",
+            delete_selected(lambda id: IdempotentRequest.objects.filter(user=id)),
         )
     )
     register_model_without_account("chat.ModelOverride", "An administrator's values for a model.")

@@ -76,7 +76,9 @@ def load_sidebar(
     """Load rows from the top or after a position. With `through`, load at least all rows up to that
     position, to which the reader has scrolled. Rows that are appended to others don't repeat their
     heading."""
-    conversations = Conversation.objects.owned_by(user)
+    conversations = Conversation.objects.owned_by(user).only(
+        "title", "status", "is_read", "pinned", "updated_at", "current_leaf"
+    )
     size = PAGE_SIZE
     if through:
         size = max(size, min(_count_rows(conversations, through), MAX_REFRESHED_ROWS))
@@ -89,6 +91,17 @@ def load_sidebar(
         has_next=len(found) > size,
         has_previous=after is not None,
     )
+
+
+def load_page(
+    user: User, after: RowPosition | None, size: int
+) -> tuple[list[Conversation], RowPosition | None]:
+    """The conversations after a position, and the position for the next page; None at the end."""
+    found = _load_rows(Conversation.objects.owned_by(user), after, size + 1)
+    shown = found[:size]
+    if len(found) <= size:
+        return shown, None
+    return shown, RowPosition(shown[-1].pinned, shown[-1].updated_at, shown[-1].id)
 
 
 def _load_rows(
@@ -105,8 +118,7 @@ def _load_rows(
                 Q(updated_at__lt=after.updated_at) | Q(id__lt=after.id),
                 updated_at__lte=after.updated_at,
             )
-        rows = half.only("title", "status", "is_read", "pinned", "updated_at", "current_leaf")
-        found += rows[: size - len(found)]
+        found += half[: size - len(found)]
     return found
 
 

@@ -14,7 +14,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.api_keys import keys
-from accounts.models import User
+from accounts.models import AccessToken, User
+from accounts.tokens.models import Scope
+from accounts.tokens.tokens import create_token
 from chat.models import Conversation, Draft
 from chat.replies import Reply
 from tests.access.table import Thing
@@ -35,6 +37,7 @@ class OwnedThings:
     passkey: Authenticator
     session: UserSession
     linked: SocialAccount
+    token: AccessToken
 
     def get_id(self, thing: Thing) -> UUID | int:
         return {
@@ -47,6 +50,7 @@ class OwnedThings:
             "passkey": self.passkey.pk,
             "session": self.session.pk,
             "linked account": self.linked.pk,
+            "token": self.token.pk,
         }[thing]
 
 
@@ -58,7 +62,8 @@ def create_things(owner: User) -> OwnedThings:
     Conversation.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
     draft = Draft.objects.create(id=uuid4(), user=owner, text=f"{CANARY} draft", **_DRAFT_FIELDS)
     keys.save(owner, "google", f"AI{CANARY}0123456789{CANARY}")
-    return OwnedThings(reply, running, deleted, draft, *create_ways_to_sign_in(owner))
+    token, _ = create_token(owner, f"{CANARY} token", list(Scope), None)
+    return OwnedThings(reply, running, deleted, draft, *create_ways_to_sign_in(owner), token)
 
 
 def create_ways_to_sign_in(owner: User) -> tuple[Authenticator, UserSession, SocialAccount]:

@@ -20,6 +20,7 @@ Thing = Literal[
     "passkey",
     "session",
     "linked account",
+    "token",
     "",
 ]
 """The object that the address or the form names; empty: none, so everybody gets only what is
@@ -33,8 +34,9 @@ class Route:
 
     audience: Audience
     thing: Thing = ""
-    method: Literal["GET", "POST"] = "GET"
+    method: Literal["GET", "POST", "PATCH", "DELETE"] = "GET"
     form: dict[str, str] = field(default_factory=dict)
+    """Of the API: the fields of the JSON."""
     kwargs: dict[str, str] = field(default_factory=dict)
     owner_status: int = 200
     id_field: str = ""
@@ -43,6 +45,8 @@ class Route:
 REQUEST_ID = "5c9d3f9e-7b3c-4ab0-9d7e-0a4d4ce2c7c1"
 MESSAGE = {"text": "And the moon?", "model": "demo", "request_id": REQUEST_ID}
 DRAFT = {"base": "0", "version": "1", "writer": REQUEST_ID, "text": "Unsent"}
+
+QUESTION = {"text": "And the moon?", "model": "demo"}
 
 ROUTES: dict[str, Route] = {
     # Pages of the chat
@@ -80,6 +84,8 @@ ROUTES: dict[str, Route] = {
     "activity": Route("signed in"),
     "account-deletion": Route("signed in", owner_status=302),  # asks for the password
     "account-deletion-begun": Route("everybody"),
+    "tokens": Route("signed in", owner_status=302),  # asks for the password
+    "token-revocation": Route("signed in", "token", "POST", id_field="token", owner_status=302),
     "replies": Route("signed in"),
     "keys": Route("signed in"),
     "key": Route(
@@ -135,6 +141,26 @@ ROUTES: dict[str, Route] = {
     "mfa_reauthenticate_webauthn": Route("signed in"),
     "mfa_edit_webauthn": Route("signed in", "passkey", owner_status=302),
     "mfa_remove_webauthn": Route("signed in", "passkey", owner_status=302),
+    # The API
+    "api:api-root": Route("everybody", owner_status=404),  # for names of addresses only
+    "api:openapi-json": Route("everybody"),
+    "api:start_conversation": Route("signed in", method="POST", form=QUESTION, owner_status=201),
+    "api:list_conversations": Route("signed in"),
+    "api:read_conversation": Route("signed in", "conversation"),
+    "api:change_conversation": Route("signed in", "conversation", "PATCH", {"title": "Mine"}),
+    "api:delete_conversation": Route("signed in", "conversation", "DELETE", owner_status=204),
+    "api:restore_conversation": Route("signed in", "deleted", "POST"),
+    "api:list_messages": Route("signed in", "conversation"),
+    "api:send_message": Route("signed in", "conversation", "POST", QUESTION, owner_status=201),
+    "api:read_message": Route("signed in", "answer"),
+    "api:create_version": Route("signed in", "question", "POST", QUESTION, owner_status=201),
+    "api:continue_message": Route("signed in", "answer", "POST", owner_status=409),
+    "api:read_stream": Route("signed in", "stream"),
+    "api:list_chunks": Route("signed in", "stream"),
+    "api:stop_stream": Route("signed in", "stream", "POST"),
+    "api:list_models": Route("signed in"),
+    "api:check_model": Route("signed in", owner_status=422),
+    "api:list_keys": Route("signed in"),
 }
 """By the name of the address. Those of the admin have a rule of their own."""
 
@@ -158,11 +184,12 @@ def list_addresses() -> list[tuple[str, str]]:
 
 
 def _walk(
-    patterns: Sequence[URLPattern | URLResolver], prefix: str = ""
+    patterns: Sequence[URLPattern | URLResolver], prefix: str = "", namespace: str = ""
 ) -> Iterator[tuple[str, str]]:
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLPattern):
-            yield route, pattern.name or ""
+            yield route, f"{namespace}{pattern.name or ''}"
         else:
-            yield from _walk(pattern.url_patterns, route)
+            own = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from _walk(pattern.url_patterns, route, namespace + own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,7 +23,8 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from accounts import form_limits
-from accounts.models import ApiKey, User
+from accounts.models import AccessToken, ApiKey, User
+from chat.api.api import api
 from chat.models import Conversation, Draft, Message
 from streaming.models import Stream
 from tests.access.conftest import CANARY, OwnedThings
@@ -45,12 +47,17 @@ EVERY_OPTION = {
     "GITHUB_CLIENT_ID": "x",
     "GITHUB_CLIENT_SECRET": "x",
 }
+NO_ID = "00000000-0000-4000-8000-000000000000"
 ONLY_WITH_OPTIONS = {"mfa_signup_webauthn"}
 """Addresses that exist only with these options. They name no object."""
 
 
 def is_admin(route: str) -> bool:
     return route.startswith("admin/")
+
+
+def is_api(name: str) -> bool:
+    return name.startswith("api:")
 
 
 def build_path(name: str, route: Route, id: Any) -> str:
@@ -66,6 +73,10 @@ def send(client: Client, name: str, id: Any = None, *, htmx: bool = False) -> An
     route = ROUTES[name]
     path = build_path(name, route, id)
     headers = {"HX-Request": "true"} if htmx else {}
+    if is_api(name):
+        headers |= {"Origin": "http://testserver", "Host": "testserver"}
+        body = json.dumps(route.form) if route.method != "GET" else ""
+        return client.generic(route.method, path, body, "application/json", headers=headers)
     if route.method == "POST":
         form = route.form | ({route.id_field: str(id)} if route.id_field else {})
         return client.post(path, form, headers=headers)
@@ -97,6 +108,7 @@ def read_rows(owner: User) -> dict[str, list[dict[str, Any]]]:
         Authenticator: Authenticator.objects.filter(user=owner),
         UserSession: UserSession.objects.filter(user=owner),
         SocialAccount: SocialAccount.objects.filter(user=owner),
+        AccessToken: AccessToken.objects.filter(user=owner),
     }
     return {
         model.__name__: [
@@ -116,6 +128,21 @@ def test_every_address_is_in_the_table() -> None:
     assert set(names) - ROUTES.keys() == set(), "add these to tests/access/table.py"
     assert ROUTES.keys() - set(names) == set(), "these are gone"
     assert len(set(names)) == len(names), "only one of two addresses with a name is tried"
+
+
+def test_every_method_of_the_api_is_in_the_table() -> None:
+    tried = {
+        (re.sub(r"\{\w+\}|" + NO_ID, "-", build_path(name, route, NO_ID)), route.method)
+        for name, route in ROUTES.items()
+        if is_api(name)
+    }
+    paths = api.get_openapi_schema()["paths"]
+    listed = {
+        (re.sub(r"\{\w+\}", "-", path), method.upper())
+        for path, methods in paths.items()
+        for method in methods
+    }
+    assert listed - tried == set()
 
 
 def test_every_address_of_an_installation_with_all_options_is_in_the_table() -> None:

@@ -1,0 +1,106 @@
+"""Builds what the API returns from rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from chat.api import schemas
+from chat.conversations.tree import Tree
+from chat.models import Conversation, Message
+from chat.presentation.current_text import read_current_text
+from chat.replies import Reply
+from streaming.models import Stream
+
+
+def build_conversation(row: Conversation) -> schemas.ConversationOut:
+    return schemas.ConversationOut(**_conversation_fields(row))
+
+
+def build_row(row: Conversation) -> schemas.ConversationOut:
+    """For a list, without a query for each row."""
+    return schemas.ConversationOut(**_conversation_fields(row) | {"provider": row.provider})
+
+
+def build_conversation_with_messages(
+    row: Conversation, page: schemas.MessagePage
+) -> schemas.ConversationWithMessages:
+    return schemas.ConversationWithMessages(
+        **_conversation_fields(row), messages=page.messages, earlier=page.earlier
+    )
+
+
+def _conversation_fields(row: Conversation) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "title": row.title,
+        "status": row.status,
+        "model": row.model,
+        "provider": row.model_provider,
+        "pinned": row.pinned,
+        "read": row.is_read,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "current_leaf_id": row.current_leaf_id,
+    }
+
+
+def build_message(row: Message, versions: Sequence[UUID] = ()) -> schemas.MessageOut:
+    text = read_current_text(row)
+    return schemas.MessageOut(
+        id=row.pk,
+        conversation_id=row.conversation_id,
+        parent_id=row.parent_id,
+        role=cast(Any, row.role),
+        content=text.content,
+        reasoning=text.reasoning,
+        seams=list(text.seams),
+        is_complete=row.is_complete,
+        created_at=row.created_at,
+        model=row.model,
+        provider=row.provider,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cost=row.cost,
+        finish_reason=row.finish_reason,
+        index=text.index,
+        stream=build_stream(row.stream) if row.stream else None,
+        versions=[*versions] or [row.pk],
+    )
+
+
+def build_message_page(
+    conversation: Conversation, before: UUID | None, limit: int
+) -> schemas.MessagePage:
+    """The newest messages of the branch that is shown, or those before a message of any branch.
+    Raises KeyError for a message of another conversation."""
+    tree = Tree.from_conversation(conversation)
+    path = tree.path_to(before or conversation.current_leaf_id)
+    if before is not None:
+        path.pop()
+    shown = path[-limit:]
+    rows = conversation.messages.select_related("stream").in_bulk(shown)
+    return schemas.MessagePage(
+        messages=[build_message(rows[id], tree.list_versions(id)) for id in shown if id in rows],
+        earlier=shown[0] if len(path) > len(shown) else None,
+    )
+
+
+def build_reply(reply: Reply) -> schemas.ReplyOut:
+    return schemas.ReplyOut(
+        conversation=build_conversation(reply.conversation),
+        question=build_message(reply.question),
+        answer=build_message(reply.answer),
+    )
+
+
+def build_stream(row: Stream) -> schemas.StreamOut:
+    return schemas.StreamOut(
+        id=row.uuid,
+        state=cast(Any, row.state),
+        next_index=row.next_index,
+        note=row.note,
+        finish_reason=row.finish_reason,
+        error=row.error,
+    )

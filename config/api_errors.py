@@ -1,0 +1,77 @@
+"""Gives errors of the API one shape, wherever they are made: a full queue, a body that is too long,
+an address or a method that does not exist, and an error of the server are text or pages
+elsewhere."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from streaming.asgi import ASGIApp, Receive, Send
+
+API_PATH = "/api/"
+CONTENT_TYPE = b"application/problem+json"
+KEPT_HEADERS = frozenset({b"allow", b"connection", b"retry-after", b"vary", b"www-authenticate"})
+CODES = {
+    400: ("bad_request", _("The server can’t read this request. See docs/api.md.")),
+    403: ("forbidden", _("You may not do this.")),
+    404: ("not_found", _("There is no such thing, or it is not yours.")),
+    405: ("bad_method", _("This address does not take this method. See docs/api.md.")),
+    408: ("too_slow", _("The request took too long to arrive. Try again.")),
+    413: ("too_large", _("This is too long for one request. Send less text.")),
+    429: ("too_many", _("That was too often. Try again in a moment.")),
+    503: ("unavailable", _("The server is busy. Try again in a moment.")),
+}
+SERVER_ERROR = ("server_error", _("Something went wrong here. Try again in a moment."))
+
+
+def shape_api_errors(app: ASGIApp) -> ASGIApp:
+    """Wrap the application of the `http` scopes. Errors that are JSON already stay."""
+
+    async def app_with_shaped_errors(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if not scope["path"].startswith(API_PATH):
+            await app(scope, receive, send)
+            return
+        is_replaced = False
+
+        async def send_shaped(message: dict[str, Any]) -> None:
+            nonlocal is_replaced
+            if message["type"] == "http.response.start" and _needs_shape(message):
+                is_replaced = True
+                await _send_problem(send, message, scope["method"] == "HEAD")
+            elif not is_replaced:
+                await send(message)
+
+        await app(scope, receive, send_shaped)
+
+    return app_with_shaped_errors
+
+
+def _needs_shape(start: dict[str, Any]) -> bool:
+    kinds = [value for name, value in start.get("headers", ()) if name.lower() == b"content-type"]
+    return start["status"] >= 400 and not any(b"json" in kind for kind in kinds)
+
+
+async def _send_problem(send: Send, start: dict[str, Any], is_head: bool) -> None:
+    status = start["status"]
+    code, detail = CODES.get(status, SERVER_ERROR)
+    problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": str(detail),
+    }
+    body = json.dumps(problem).encode()
+    kept = [(name, value) for name, value in start["headers"] if name.lower() in KEPT_HEADERS]
+    headers = [
+        *kept,
+        (b"content-type", CONTENT_TYPE),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if is_head else body})

@@ -1,0 +1,130 @@
+"""Who may use the API, and what anybody else is told."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from accounts.memory_limits import FormLimiter
+from accounts.models import AccessToken, User
+from accounts.tokens.models import Scope
+from accounts.tokens.tokens import create_token
+from chat.api import auth
+from tests.chat.api.conftest import Program, create_program
+from tests.factories import create_session_key
+
+pytestmark = pytest.mark.django_db
+QUESTION = {"text": "Why do tides come twice a day?", "model": "demo-fast"}
+PAGE = {"Origin": "http://testserver", "Host": "testserver"}
+
+
+def create_page(user: User, **headers: str) -> Program:
+    """A page of ours in a browser, which sends a cookie."""
+    page = Program(**headers)
+    page.client.cookies["sessionid"] = create_session_key(user)
+    return page
+
+
+def test_nobody_gets_nothing(db: None) -> None:
+    answer = Program().get("/conversations")
+    assert (answer.status_code, answer.data["code"]) == (401, "signed_out")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("token", ["hft_" + "a" * 43, "x", "\0"])
+def test_a_wrong_token_is_refused_even_beside_a_good_cookie(owner: User, token: str) -> None:
+    page = create_page(owner, Authorization=f"Bearer {token}", **PAGE)
+    assert page.get("/conversations").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "status"),
+    [
+        (Scope.READ, "GET", 200),
+        (Scope.READ, "POST", 403),
+        (Scope.WRITE, "GET", 403),
+        (Scope.WRITE, "POST", 201),
+        (Scope.GATEWAY, "GET", 403),
+        (Scope.GATEWAY, "POST", 403),
+    ],
+)
+def test_each_right_allows_its_part(owner: User, scope: Scope, method: str, status: int) -> None:
+    body = QUESTION if method == "POST" else None
+    answer = create_program(owner, scope).send(method, "/conversations", body)
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.data["code"] == "missing_right"
+
+
+def test_a_page_of_ours_may_use_its_cookie(owner: User) -> None:
+    page = create_page(owner, **PAGE)
+    assert page.get("/conversations").status_code == 200
+    assert page.post("/conversations", QUESTION).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://testserver:444"},
+    ],
+)
+def test_a_page_of_another_site_may_not(owner: User, headers: dict[str, str]) -> None:
+    page = create_page(owner, **headers)
+    for answer in (page.get("/conversations"), page.post("/conversations", QUESTION)):
+        assert (answer.status_code, answer.data["code"]) == (403, "foreign_page")
+
+
+def test_a_cookie_without_an_origin_changes_nothing(owner: User) -> None:
+    page = create_page(owner)
+    assert page.get("/conversations").status_code == 200
+    assert page.post("/conversations", QUESTION).status_code == 403
+
+
+def test_a_token_needs_neither_origin_nor_form_token(owner: User) -> None:
+    program = create_program(owner, Origin="https://app.example")
+    program.client = Client(enforce_csrf_checks=True)
+    assert program.post("/conversations", QUESTION).status_code == 201
+
+
+def test_a_token_has_a_limit_of_its_own(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_limiter", FormLimiter(2, 100))
+    first, second = create_program(owner), create_program(owner)
+    assert [first.get("/keys").status_code for _ in range(3)] == [200, 200, 429]
+    refused = first.get("/keys")
+    assert refused.data["code"] == "too_many"
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert second.get("/keys").status_code == 200
+
+
+def test_a_use_is_recorded(owner: User) -> None:
+    _, token = create_token(owner, "Program", [Scope.READ], None)
+    Program(token).get("/keys")
+    assert AccessToken.objects.get().last_used_at is not None
+
+
+def test_every_operation_asks_who_it_is(db: None) -> None:
+    """An operation without it would be open to everybody."""
+    paths = json.loads(Client().get("/api/openapi.json").content)["paths"]
+    operations = [(method, path) for path, methods in paths.items() for method in methods]
+    assert len(operations) > 10
+    for method, path in operations:
+        known = path.removeprefix("/api").replace("{id}", str(uuid4()))
+        assert Program().send(method.upper(), known, {}).status_code == 401, (method, path)
+
+
+def test_the_document_names_every_operation(owner: User) -> None:
+    document = json.loads(Client().get("/api/openapi.json").content)
+    assert document["openapi"].startswith("3.1")
+    paths = document["paths"]
+    assert "/api/conversations/{id}/messages" in paths
+    assert "hasApiKey" in json.dumps(document)
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            assert operation["summary"], (path, method)

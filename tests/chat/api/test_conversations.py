@@ -1,0 +1,215 @@
+"""The API of conversations, messages and streams: each operation, and each way it is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from accounts.models import User
+from chat.models import Conversation, IdempotentRequest, Message
+from streaming.models import Stream
+from tests.chat.api.conftest import Program
+from tests.streaming.factories import append_chunks, end_stream, reload_stream
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+QUESTION = {"text": "Why do tides come twice a day?", "model": "demo-fast"}
+
+
+def start(program: Program, **changes: Any) -> Any:
+    answer = program.post("/conversations", QUESTION | changes)
+    assert answer.status_code == 201, answer.content
+    return answer.data
+
+
+def finish(reply: dict[str, Any], *pieces: str) -> Stream:
+    """Write the text of the answer, and end its stream, as a worker does."""
+    stream = Stream.objects.get(uuid=reply["answer"]["stream"]["id"])
+    Stream.objects.filter(pk=stream.pk).update(state="running", epoch=1)
+    stream.refresh_from_db()
+    append_chunks(stream, *(pieces or ("The ", "moon.")))
+    end_stream(stream)
+    return reload_stream(stream)
+
+
+def test_a_conversation_from_its_first_question_to_its_deletion(program: Program) -> None:
+    reply = start(program, title="Tides", systemPrompt="Be brief.", maxTokens=50)
+    assert reply["conversation"]["title"] == "Tides"
+    assert reply["question"]["content"] == QUESTION["text"]
+    assert (reply["answer"]["role"], reply["answer"]["content"]) == ("assistant", "")
+    assert (reply["answer"]["stream"]["state"], reply["answer"]["index"]) == ("queued", -1)
+    finish(reply)
+    id = reply["conversation"]["id"]
+    read = program.get(f"/conversations/{id}").data
+    assert [message["content"] for message in read["messages"]] == [
+        QUESTION["text"],
+        "The moon.",
+    ]
+    assert (read["status"], read["earlier"], read["read"]) == ("completed", None, False)
+    second = program.post(f"/conversations/{id}/messages", {"text": "And the sun?"}).data
+    assert second["question"]["parentId"] == reply["answer"]["id"]
+    stream = Stream.objects.get(uuid=second["answer"]["stream"]["id"])
+    assert stream.arguments["system_prompt"] == "Be brief."
+    assert stream.arguments["max_tokens"] == 50
+    changed = program.send("PATCH", f"/conversations/{id}", {"title": "Sea", "pinned": True})
+    assert (changed.data["title"], changed.data["pinned"]) == ("Sea", True)
+    assert program.send("DELETE", f"/conversations/{id}").status_code == 204
+    assert program.get(f"/conversations/{id}").status_code == 404
+    stream.refresh_from_db()
+    assert stream.state == "stopped"
+    for _ in range(2):
+        assert program.post(f"/conversations/{id}/restoration").data["title"] == "Sea"
+
+
+def test_the_list_is_read_page_by_page(program: Program, stranger: Program) -> None:
+    ids = [start(program, text=f"Question {n}")["conversation"]["id"] for n in range(5)]
+    start(stranger)
+    program.send("PATCH", f"/conversations/{ids[1]}", {"pinned": True})
+    found, after = [], ""
+    while True:
+        page = program.get(f"/conversations?limit=2{after}").data
+        found += [row["id"] for row in page["conversations"]]
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+    assert found == [ids[1], ids[4], ids[3], ids[2], ids[0]]
+
+
+def test_messages_are_read_backwards(program: Program) -> None:
+    reply = start(program)
+    id = reply["conversation"]["id"]
+    for number in range(3):
+        program.post(f"/conversations/{id}/messages", {"text": f"More {number}"})
+    newest = program.get(f"/conversations/{id}/messages?limit=3").data
+    assert newest["messages"][1]["content"] == "More 2"
+    earlier = program.get(f"/conversations/{id}/messages?before={newest['earlier']}&limit=200").data
+    assert earlier["earlier"] is None
+    assert len(earlier["messages"]) == 5
+    assert earlier["messages"][-1]["id"] == newest["messages"][0]["parentId"]
+    assert program.get(f"/conversations/{id}/messages?before={uuid4()}").status_code == 404
+
+
+def test_versions_and_continuations(program: Program) -> None:
+    reply = start(program)
+    question, answer = reply["question"]["id"], reply["answer"]["id"]
+    edited = program.post(f"/messages/{question}/versions", {"text": "Why, really?"}).data
+    assert edited["question"]["content"] == "Why, really?"
+    again = program.post(f"/messages/{answer}/versions", {"model": "demo"}).data
+    assert (again["question"]["id"], again["answer"]["model"]) == (question, "demo")
+    read = program.get(f"/messages/{answer}").data
+    assert read["versions"] == [answer, again["answer"]["id"]]
+    refused = program.post(f"/messages/{answer}/continuations")
+    assert (refused.status_code, refused.data["code"]) == (409, "not_cut")
+    stream = Stream.objects.get(uuid=reply["answer"]["stream"]["id"])
+    Stream.objects.filter(pk=stream.pk).update(state="running", epoch=1)
+    append_chunks(reload_stream(stream), "The ")
+    assert program.post(f"/streams/{stream.uuid}/stop").data["state"] == "stopped"
+    continued = program.post(f"/messages/{answer}/continuations").data
+    assert continued["answer"]["id"] == answer
+    assert continued["answer"]["stream"]["id"] != str(stream.uuid)
+
+
+def test_chunks_are_read_from_an_index(program: Program) -> None:
+    stream = finish(start(program), "a", "b", "c")
+    path = f"/streams/{stream.uuid}/chunks"
+    read = program.get(path).data
+    assert "".join(chunk["delta"] for chunk in read["chunks"]) == "abc"
+    assert (read["stream"]["state"], read["stream"]["nextIndex"]) == ("completed", 3)
+    assert [chunk["delta"] for chunk in program.get(f"{path}?after=1").data["chunks"]] == ["c"]
+    assert program.get(f"{path}?after=2").data["chunks"] == []
+    past = program.get(f"{path}?after=99").data
+    assert (past["isSnapshot"], past["chunks"][-1]["index"]) == (True, 2)
+    for wrong in ("-2", "x", "1.5", str(2**53), ""):
+        answer = program.get(f"{path}?after={wrong}")
+        assert (answer.status_code, answer.data["errors"][0]["field"]) == (422, "after")
+
+
+def test_a_stop_twice_is_answered_alike(program: Program) -> None:
+    id = start(program)["answer"]["stream"]["id"]
+    answers = [program.post(f"/streams/{id}/stop").data for _ in range(2)]
+    assert answers[0] == answers[1] == program.get(f"/streams/{id}").data
+    assert answers[0]["state"] == "stopped"
+
+
+# Idempotency
+
+
+@pytest.mark.parametrize("key", ["one", "\N{WATER WAVE} x" * 66, "a" * 200])
+def test_the_same_key_is_one_reply(program: Program, key: str) -> None:
+    header = {"Idempotency_Key": key.encode().decode("latin-1")[:200]}
+    first, second = (program.post("/conversations", QUESTION, **header) for _ in range(2))
+    assert (first.status_code, first.data) == (second.status_code, second.data)
+    assert Conversation.objects.count() == 1
+
+
+def test_a_key_with_another_body_is_refused(program: Program, stranger: Program) -> None:
+    program.post("/conversations", QUESTION, Idempotency_Key="k")
+    other = program.post("/conversations", QUESTION | {"text": "Other"}, Idempotency_Key="k")
+    assert (other.status_code, other.data["code"]) == (409, "key_reused")
+    assert stranger.post("/conversations", QUESTION, Idempotency_Key="k").status_code == 201
+    assert Conversation.objects.count() == 2
+
+
+def test_a_key_that_is_too_long_is_refused(program: Program) -> None:
+    answer = program.post("/conversations", QUESTION, Idempotency_Key="a" * 201)
+    assert (answer.status_code, answer.data["code"]) == (422, "bad_key")
+    assert not IdempotentRequest.objects.exists()
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"text": "", "model": "demo-fast"}, "empty"),
+        ({"text": "Hi", "model": "nothing"}, "unknown_model"),
+        ({"text": "Hi", "model": "gpt-4o-mini"}, "no_key"),
+        ({"text": "Hi"}, "invalid"),
+        ({"text": "Hi", "model": "demo-fast", "temperature": 3}, "invalid"),
+        ({"text": "Hi", "model": "demo-fast", "tools": []}, "invalid"),
+        ({"text": "x" * 400_001, "model": "demo-fast"}, "invalid"),
+        ([], "invalid"),
+    ],
+)
+def test_a_refused_question_stores_nothing(program: Program, body: Any, code: str) -> None:
+    answer = program.post("/conversations", body)
+    assert (answer.status_code, answer.data["code"]) == (422, code)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.data["detail"]
+    assert not Message.objects.exists()
+    assert not Conversation.objects.exists()
+
+
+def test_a_body_that_is_no_json_is_refused(program: Program) -> None:
+    answer = program.client.post(
+        "/api/conversations", "{", content_type="application/json", headers=program.headers
+    )
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "bad_request"
+
+
+def test_others_find_nothing(program: Program, stranger: Program, owner: User) -> None:
+    reply = start(program)
+    conversation, answer = reply["conversation"]["id"], reply["answer"]
+    unknown = stranger.get(f"/conversations/{uuid4()}")
+    for method, path, body in (
+        ("GET", f"/conversations/{conversation}", None),
+        ("PATCH", f"/conversations/{conversation}", {"title": "Mine"}),
+        ("DELETE", f"/conversations/{conversation}", None),
+        ("GET", f"/conversations/{conversation}/messages", None),
+        ("POST", f"/conversations/{conversation}/messages", {"text": "Hi"}),
+        ("POST", f"/conversations/{conversation}/restoration", None),
+        ("GET", f"/messages/{answer['id']}", None),
+        ("POST", f"/messages/{answer['id']}/versions", {}),
+        ("POST", f"/messages/{answer['id']}/continuations", None),
+        ("GET", f"/streams/{answer['stream']['id']}", None),
+        ("GET", f"/streams/{answer['stream']['id']}/chunks", None),
+        ("POST", f"/streams/{answer['stream']['id']}/stop", None),
+    ):
+        refused = stranger.send(method, path, body)
+        assert (refused.status_code, refused.content) == (404, unknown.content), path
+    assert Conversation.objects.get().title != "Mine"
+    assert Stream.objects.get().state == "queued"
