@@ -8,18 +8,28 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.models import MAX_TITLE_CHARS
 from chat.replies.settings import MAX_SYSTEM_PROMPT_CHARS
+from streaming.doors.sse.request import parse_cursor
 from streaming.follow import MAX_CURSOR, START_CURSOR
 from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
 
 ModelName = Annotated[str, Field(max_length=MAX_FORM_VALUE_CHARS)]
 Text = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS)]
-Cursor = Annotated[int, Field(ge=START_CURSOR, le=MAX_CURSOR)]
+
+
+def _check_cursor(text: object) -> object:
+    """The text of an address; the same rule as at the other doors."""
+    if isinstance(text, str) and parse_cursor(text) is None:
+        raise ValueError("It must be a whole number from -1 on.")
+    return text
+
+
+Cursor = Annotated[int, Field(ge=START_CURSOR, le=MAX_CURSOR), BeforeValidator(_check_cursor)]
 Limit = Annotated[int, Field(ge=1, le=200)]
 DEFAULT_LIMIT = 50
 State = Literal["queued", "running", "completed", "stopped", "failed", "interrupted"]

@@ -70,13 +70,14 @@ def _parse_stream(name: str) -> UUID | None:
 
 
 def _parse_cursors(values: Sequence[str], stream: UUID) -> int:
-    cursor = _parse_cursor(values[0]) if len(values) == 1 else None
+    cursor = parse_cursor(values[0]) if len(values) == 1 else None
     if cursor is None:
         raise FrameRejected("bad_cursor", "“after” must be a whole number from -1 on.", stream)
     return cursor
 
 
-def _parse_cursor(text: str) -> int | None:
+def parse_cursor(text: str) -> int | None:
+    """None unless the text is a cursor as we write it: no sign but that of -1, no leading zero."""
     cursor = int(text) if CURSOR_PATTERN.fullmatch(text) else MAX_CURSOR + 1
     return cursor if cursor <= MAX_CURSOR else None
 
@@ -84,7 +85,7 @@ def _parse_cursor(text: str) -> int | None:
 def _apply_last_event_id(cursors: Sequence[int], last_event_id: str) -> list[int]:
     """A browser that reconnects repeats its first address, so the larger cursor is the newer one.
     An id that is not ours counts as none."""
-    parts = [_parse_cursor(part) for part in last_event_id.split(",")]
+    parts = [parse_cursor(part) for part in last_event_id.split(",")]
     if len(parts) != len(cursors) or None in parts:
         return [*cursors]
     return [

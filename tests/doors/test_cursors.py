@@ -1,0 +1,140 @@
+"""One table of cases, through every door: cursors × states × the owner, a stranger, nobody, and a
+token without the right to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from uuid import UUID, uuid4
+
+import pytest
+from pytest_django.plugin import DjangoDbBlocker
+
+from accounts.models import User
+from accounts.tokens.models import Scope
+from accounts.tokens.tokens import create_token
+from streaming import journal, lifecycle
+from streaming.models import Stream
+from tests.chat.factories import claim_reply, finish_reply, start_reply, write_reply
+from tests.doors.doors import DOORS, Told
+from tests.streaming.conftest import run_web
+from tests.streaming.factories import COMPLETED
+from tools.deployment.deployment import Web
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TEXT = "Because of friction, and of the shape of the sea."
+PIECES = re.findall(r"\S+\s*", TEXT)
+CHUNKS = len(PIECES)
+VALID = [-1, 0, 3, CHUNKS - 2, CHUNKS - 1, CHUNKS, CHUNKS + 50, 2**53 - 1]
+INVALID = ["-2", str(2**53), "1.5", "x", "", "+1", "01", "null", "1e3", "\N{SUPERSCRIPT TWO}"]
+
+
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def web(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
+) -> Iterator[Web]:
+    with run_web(request, request.param) as web:
+        yield web
+
+
+# States
+
+
+def create_queued(owner: User) -> Stream:
+    return start_reply(owner).stream
+
+
+def create_running(owner: User) -> Stream:
+    return write_reply(start_reply(owner), TEXT)
+
+
+def create_ended(owner: User) -> Stream:
+    reply = start_reply(owner)
+    finish_reply(reply, TEXT)
+    return reply.stream
+
+
+def create_empty(owner: User) -> Stream:
+    """Ended without any text."""
+    stream = claim_reply(start_reply(owner))
+    assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
+    return stream
+
+
+def create_folded(owner: User) -> Stream:
+    stream = create_ended(owner)
+    journal.fold_chunks(stream.pk)
+    return stream
+
+
+STATES: dict[str, Callable[[User], Stream]] = {
+    "queued": create_queued,
+    "running": create_running,
+    "ended": create_ended,
+    "empty": create_empty,
+    "folded": create_folded,
+}
+LENGTHS = {"queued": 0, "empty": 0}
+
+
+def expect(door: str, state: str, cursor: int) -> Told:
+    """What the owner is told. Only event streams say that everything was read: a browser asks
+    again and again until it is told."""
+    length, has_ended = LENGTHS.get(state, CHUNKS), state in ("ended", "empty", "folded")
+    last = length - 1
+    if door == "events" and has_ended and cursor >= 0 and cursor == max(last, 0):
+        return Told("over", index=cursor, has_ended=True)
+    if state == "folded" or cursor > last:
+        return Told("snapshot", TEXT if length else "", last, has_ended)
+    return Told("rest", "".join(PIECES[cursor + 1 : length]), last, has_ended)
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("state", STATES)
+def test_the_owner_gets_the_answer_to_each_cursor(
+    web: Web, owner: User, door: str, state: str
+) -> None:
+    stream = STATES[state](owner)
+    token = create_token(owner, "Reader", [Scope.READ], None)[1]
+    last = LENGTHS.get(state, CHUNKS) - 1
+    wrong: list[object] = []
+    for cursor in VALID:
+        told = DOORS[door](web.url, token, stream.uuid, str(cursor), last)
+        if told != expect(door, state, cursor):
+            wrong.append((cursor, told, expect(door, state, cursor)))
+    for text in INVALID:
+        told = DOORS[door](web.url, token, stream.uuid, text, last)
+        if told != Told("bad_cursor"):
+            wrong.append((text, told, "bad_cursor"))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_others_are_told_nothing_of_any_state(
+    web: Web, owner: User, colleague: User, door: str
+) -> None:
+    stranger = create_token(colleague, "Reader", list(Scope), None)[1]
+    blind = create_token(owner, "Gateway", [Scope.WRITE, Scope.GATEWAY], None)[1]
+    refusals = {stranger: "not_found", "": "signed_out", blind: "missing_right"}
+    streams = {state: create(owner).uuid for state, create in STATES.items()}
+    streams["of nobody"] = uuid4()
+    for name, uuid in streams.items():
+        for cursor in (-1, CHUNKS - 1):
+            for token, code in refusals.items():
+                told = DOORS[door](web.url, token, uuid, str(cursor), CHUNKS - 1)
+                expected = {Told(code), *([Told("refused")] if door == "socket" else [])}
+                assert told in expected, (name, cursor, code)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_owner_of_a_deleted_stream_is_told_what_a_stranger_is(
+    web: Web, owner: User, door: str
+) -> None:
+    token = create_token(owner, "Reader", [Scope.READ], None)[1]
+    reply = start_reply(owner)
+    finish_reply(reply, TEXT)
+    uuid: UUID = reply.stream.uuid
+    assert DOORS[door](web.url, token, uuid, "-1", CHUNKS - 1).text == TEXT
+    journal.delete_streams([reply.stream.pk])
+    assert DOORS[door](web.url, token, uuid, "-1", CHUNKS - 1) == Told("not_found")
