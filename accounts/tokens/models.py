@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 MAX_NAME_CHARS = 100
@@ -17,9 +16,13 @@ MAX_NAME_CHARS = 100
 class Scope(models.TextChoices):
     """What a token may do. No scope implies another one."""
 
-    READ = "read", _("Read chats, models and which keys there are")
-    WRITE = "write", _("Send messages, stop replies, and change or delete chats")
-    GATEWAY = "gateway", _("Ask models through the OpenAI-compatible API")
+    READ = "read", _("read: chats, models, and which keys there are")
+    WRITE = "write", _("write: send messages, stop replies, change and delete chats")
+    GATEWAY = "gateway", _("gateway: ask models through the OpenAI-compatible API")
+
+
+OFFERED_SCOPES = (Scope.READ, Scope.WRITE)
+"""The gateway is not there yet."""
 
 
 class AccessToken(models.Model):
@@ -52,8 +55,3 @@ class AccessToken(models.Model):
     @property
     def has_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
-
-    @property
-    def scope_labels(self) -> list[str | Promise]:
-        """Those of this version only; another version may have stored others."""
-        return [scope.label for scope in Scope if scope.value in self.scopes]

@@ -70,7 +70,14 @@ def test_a_new_token_is_shown_once_and_stored_as_a_hash(client: Client, owner: U
 
 
 @pytest.mark.parametrize(
-    "change", [{"name": ""}, {"scopes": []}, {"scopes": ["admin"]}, {"days": "36500"}]
+    "change",
+    [
+        {"name": ""},
+        {"scopes": []},
+        {"scopes": ["admin"]},
+        {"scopes": ["gateway"]},
+        {"days": "36500"},
+    ],
 )
 def test_a_wrong_form_creates_nothing(client: Client, change: dict[str, object]) -> None:
     answer = client.post(PAGE, FORM | change)
