@@ -17,7 +17,7 @@ ATTACKS := $(foreach target,daphne uvicorn sqlite,prove-attack-$(target)-finding
 
 .PHONY: run help stack test test-engine test-application test-sqlite test-scripts test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-	$(ATTACKS) prove-forms prove-sockets prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
+	$(ATTACKS) prove-forms prove-sockets prove-api prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
@@ -60,16 +60,16 @@ test-deaths:
 	$(BIN)/python -m pytest -m "death and not prove" tests/chaos tests/e2e
 
 # The parts run one after the other, because other work would spoil their figures.
-prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -attack-(daphne|uvicorn|sqlite)-(findings|more), -fuzz, -forms, -sockets, -litellm, -llama
+prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -attack-(daphne|uvicorn|sqlite)-(findings|more), -fuzz, -forms, -sockets, -api, -litellm, -llama
 	@for part in lint prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-		$(ATTACKS) prove-forms prove-sockets prove-litellm prove-llama; do \
+		$(ATTACKS) prove-forms prove-sockets prove-api prove-litellm prove-llama; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
 
 PROVE := $(BIN)/python -m pytest -s -rA
 
 prove-postgresql: .venv/dev .env .static/staticfiles.json
-	$(PROVE) -m "not page and not death" --ignore=tests/fuzz --ignore=tests/servers
+	$(PROVE) -m "not page and not death" --ignore=tests/fuzz --ignore=tests/servers --ignore=tests/clients
 
 prove-sqlite: .venv/dev .env .static/staticfiles.json
 	TEST_DATABASE=sqlite $(PROVE) -m "" tests/accounts tests/chat tests/streaming
@@ -100,6 +100,11 @@ prove-forms: .venv/dev .env .static/staticfiles.json
 
 prove-sockets: .venv/dev .env .static/staticfiles.json
 	$(PROVE) -m "" tests/fuzz/test_sockets.py
+
+# Stock clients have environments of their own, too.
+prove-api: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m tools.install_server schemathesis
+	$(PROVE) -m "" tests/clients
 
 # These servers have environments of their own, which the tests create. The first run of llama.cpp's
 # compiles it, for some ten minutes.

@@ -410,6 +410,13 @@ MAX_MESSAGES_PER_MINUTE = env.read_int(
 )
 """The number of messages, versions and continuations that one person may send in a minute."""
 
+MAX_TOKEN_REQUESTS_PER_MINUTE = env.read_int(
+    "MAX_TOKEN_REQUESTS_PER_MINUTE",  # requests
+    default=600,
+    minimum=1,
+)
+"""The number of requests to the API with one access token in a minute, in each process."""
+
 MAX_CHARS_PER_MINUTE = env.read_int(
     "MAX_CHARS_PER_MINUTE",  # characters
     default=600_000,

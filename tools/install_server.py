@@ -1,12 +1,16 @@
-"""Install a server that is tested in an environment of its own, `litellm` or `llama`, or say that
-its tests are skipped."""
+"""Install a server or client that is tested in an environment of its own, such as `litellm`, or say
+that its tests are skipped."""
 
 import sys
 
-from tools.services import litellm, llama
+from tools.services import litellm, llama, schemathesis
 from tools.services.python_environment import Missing
 
-INSTALLERS = {"litellm": litellm.ENVIRONMENT.install, "llama": llama.install}
+INSTALLERS = {
+    "litellm": litellm.ENVIRONMENT.install,
+    "llama": llama.install,
+    "schemathesis": schemathesis.ENVIRONMENT.install,
+}
 
 
 def main(name: str) -> None:

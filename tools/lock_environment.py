@@ -1,12 +1,12 @@
-"""Write the lock files of the Python environments that servers under test and the audit of packages
-have of their own: every platform, every hash, no download address."""
+"""Write the lock files of the Python environments that servers under test, stock clients and the
+audit of packages have of their own: every platform, every hash, no download address."""
 
 import subprocess
 from pathlib import Path
 
 from tools.lock import UV_COMPILE, refuse_addresses
 
-FOLDERS = (Path("tests/servers"), Path(".github/audit"))
+FOLDERS = (Path("tests/servers"), Path("tests/clients"), Path(".github/audit"))
 COMPILE = [*UV_COMPILE, "--custom-compile-command", "python -m tools.lock_environment"]
 
 

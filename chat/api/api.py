@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from chat.api import catalog, conversations, messages, streams
+from chat.api.document import DocumentedAPI
 from chat.api.problems import NOT_FOUND, Problem, from_rejection
 from chat.replies import ReplyRejected
 
-api = NinjaAPI(
+api = DocumentedAPI(
     title="Holdfast",
     version="1",
     description="Chats with language models whose replies survive anything. See docs/api.md.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -16,11 +17,9 @@ from streaming.doors.credentials import Credential, get_credential
 from streaming.doors.origin import is_same_origin_request
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-REQUESTS_PER_MINUTE = 600
-"""Requests with one token, in each process."""
-MAX_COUNTED_TOKENS = 10_000
 
-_limiter = FormLimiter(REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE * MAX_COUNTED_TOKENS)
+_limiter = FormLimiter(settings.MAX_TOKEN_REQUESTS_PER_MINUTE, max_of_all=0)
+"""The requests with each token."""
 
 SIGNED_OUT = Problem(
     401,

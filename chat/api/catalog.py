@@ -69,9 +69,9 @@ def _build_model(model: Model, usable: set[str]) -> schemas.ModelOut:
         label=model.label,
         context_window=model.context_window,
         max_output=model.max_output,
+        supported=model.availability != "retired",
         has_api_key=model.provider in usable,
         required_provider=model.provider,
-        is_retired=model.availability == "retired",
     )
 
 

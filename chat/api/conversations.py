@@ -34,7 +34,7 @@ def start_conversation(request: HttpRequest, body: schemas.ConversationIn) -> ob
 @router.get("", response=schemas.ConversationPage, by_alias=True)
 def list_conversations(
     request: HttpRequest,
-    after: str | None = None,
+    after: schemas.PagePosition | None = None,
     limit: schemas.Limit = schemas.DEFAULT_LIMIT,
 ) -> object:
     """Pinned ones first, then those that changed last."""

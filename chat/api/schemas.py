@@ -30,6 +30,16 @@ def _check_cursor(text: object) -> object:
 
 
 Cursor = Annotated[int, Field(ge=START_CURSOR, le=MAX_CURSOR), BeforeValidator(_check_cursor)]
+PagePosition = Annotated[
+    str,
+    Field(
+        json_schema_extra={
+            "pattern": r"^[01]_20\d\d(0[1-9]|1[0-2])(0[1-9]|1\d|2[0-8])"
+            r"T([01]\d|2[0-3])[0-5]\d[0-5]\d\d{6}_[0-9a-f]{32}$"
+        }
+    ),
+]
+"""The pattern is for clients that make values up; RowPosition decides."""
 Limit = Annotated[int, Field(ge=1, le=200)]
 DEFAULT_LIMIT = 50
 State = Literal["queued", "running", "completed", "stopped", "failed", "interrupted"]
@@ -45,8 +55,9 @@ class ApiSchema(Schema):
 class SettingsIn(ApiSchema):
     """Settings of a reply. What is left out is left to the model, or stays as it is in the chat."""
 
-    max_tokens: int | None = Field(None, ge=1, le=10_000_000)
-    temperature: float | None = Field(None, ge=0, le=2)
+    # Strict, because JSON has numbers and booleans of its own.
+    max_tokens: int | None = Field(None, ge=1, le=10_000_000, strict=True)
+    temperature: float | None = Field(None, ge=0, le=2, strict=True)
     reasoning_effort: str | None = Field(None, max_length=20)
     system_prompt: str | None = Field(None, max_length=MAX_SYSTEM_PROMPT_CHARS)
 
@@ -75,8 +86,8 @@ class VersionIn(ApiSchema):
 
 class ConversationChange(ApiSchema):
     title: str | None = Field(None, min_length=1, max_length=MAX_TITLE_CHARS)
-    pinned: bool | None = None
-    read: bool | None = None
+    pinned: bool | None = Field(None, strict=True)
+    read: bool | None = Field(None, strict=True)
 
 
 # Out
@@ -176,14 +187,16 @@ class ChunkPage(ApiSchema):
 
 
 class ModelOut(ApiSchema):
+    """A model that the provider has shut down is listed as not supported."""
+
     id: str
     provider: str
     label: str
     context_window: int | None
     max_output: int | None
+    supported: bool
     has_api_key: bool
     required_provider: str
-    is_retired: bool
 
 
 class ModelList(ApiSchema):

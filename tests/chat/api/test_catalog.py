@@ -18,6 +18,7 @@ def test_models_say_whether_there_is_a_key(program: Program, owner: User) -> Non
         return next(model for model in models if model["id"] == name)
 
     assert find("demo-fast")["hasApiKey"] is True
+    assert find("demo-fast")["supported"] is True
     assert find("gpt-4o-mini")["hasApiKey"] is False
     keys.save(owner, "openai", SECRET)
     assert find("gpt-4o-mini")["hasApiKey"] is True

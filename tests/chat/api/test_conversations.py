@@ -170,6 +170,8 @@ def test_a_key_that_is_too_long_is_refused(program: Program) -> None:
         ({"text": "Hi"}, "invalid"),
         ({"text": "Hi", "model": "demo-fast", "temperature": 3}, "invalid"),
         ({"text": "Hi", "model": "demo-fast", "tools": []}, "invalid"),
+        ({"text": "Hi", "model": "demo-fast", "maxTokens": "5"}, "invalid"),
+        ({"text": 1, "model": "demo-fast"}, "invalid"),
         ({"text": "x" * 400_001, "model": "demo-fast"}, "invalid"),
         ([], "invalid"),
     ],

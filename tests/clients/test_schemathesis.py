@@ -1,0 +1,87 @@
+"""Requests of every kind that the OpenAPI document allows, and of many that it does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+
+from tests.skipping import skip_or_fail
+from tools.deployment.deployment import Deployment
+from tools.services.python_environment import Missing
+from tools.services.schemathesis import ENVIRONMENT, run_schemathesis
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(1_800)]
+
+MIN_REQUESTS = 20_000
+EXAMPLES = 600
+CANARY = "kelpcanary"
+UNLIMITED = {
+    "MAX_MESSAGES_PER_MINUTE": "1000000",
+    "MAX_TOKEN_REQUESTS_PER_MINUTE": "1000000",
+    "MAX_CHARS_PER_MINUTE": "1000000000",
+    "MAX_UNFINISHED_REPLIES_PER_USER": "1000000",
+}
+CREATE_PEOPLE = f"""
+import json
+from accounts.models import User
+from accounts.tokens.models import Scope
+from accounts.tokens.tokens import create_token
+from tests.chat.factories import finish_reply, start_reply
+
+owner, stranger = (User.objects.create_user(f"{{name}}@holdfast.test", "kelp-holds-fast-7")
+                   for name in ("owner", "stranger"))
+theirs = start_reply(owner, "{CANARY} question")
+finish_reply(theirs, "{CANARY} answer")
+mine = start_reply(stranger, "My own question")
+finish_reply(mine, "My own answer")
+def describe(reply):
+    return {{"conversations": str(reply.conversation.pk), "messages": str(reply.answer.pk),
+            "streams": str(reply.stream.uuid)}}
+token = create_token(stranger, "Schemathesis", list(Scope), None)[1]
+print(json.dumps({{"token": token, "theirs": describe(theirs), "mine": describe(mine)}}))
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def install_schemathesis() -> None:
+    try:
+        ENVIRONMENT.install()
+    except Missing as missing:
+        skip_or_fail(str(missing))
+
+
+@pytest.fixture
+def deployment() -> Iterator[Deployment]:
+    with Deployment("embedded", environment=UNLIMITED) as deployment:
+        yield deployment
+
+
+def test_no_request_fails_the_server_or_shows_the_things_of_another_person(
+    deployment: Deployment,
+) -> None:
+    made = json.loads(
+        deployment.manage("shell", "-v", "0", "-c", CREATE_PEOPLE).strip().splitlines()[-1]
+    )
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    count = 0
+    for whose in ("mine", "theirs"):
+        ids = {f"/api/{kind}/": id for kind, id in made[whose].items()}
+        report = run_schemathesis(
+            deployment.webs[0].url, headers, ids, examples=EXAMPLES, seed=len(whose)
+        )
+        assert report.succeeded, report.output
+        assert report.answers
+        assert [status for status, _ in report.answers if status >= 500] == []
+        assert not any(CANARY in text for _, text in report.answers)
+        count += report.request_count
+    print(f"\nschemathesis: {count} requests")
+    assert count >= MIN_REQUESTS
+    theirs = made["theirs"]["conversations"]
+    rows = deployment.rows.query(
+        "SELECT title, deleted_at FROM chat_conversation WHERE id = %s", UUID(theirs)
+    )
+    assert [row["title"] for row in rows] == [f"{CANARY} question"]
+    assert rows[0]["deleted_at"] is None
