@@ -23,6 +23,7 @@ from accounts.api_keys import keys
 from accounts.factors.recovery_codes import create_recovery_codes
 from accounts.invitations.links import create_invitation
 from accounts.models import ApiKey, Connection, User
+from accounts.tokens.tokens import TOKEN_PATTERN
 from tests.accounts.connections import ADD as ADD_CONNECTION
 from tests.accounts.connections import build_form
 from tests.accounts.test_codes import ADD_APP, compute_code, stop_clock
@@ -32,6 +33,7 @@ from tests.accounts.test_mail_codes import REQUEST as REQUEST_CODE
 
 __all__ = ["stop_clock"]
 RESET = "/accounts/password/reset/"
+TOKENS = "/settings/tokens/"
 ADD = "/settings/keys/openai/"
 REMOVE = "/settings/keys/openai/remove/"
 
@@ -171,6 +173,26 @@ def test_codes_and_an_invitation_are_only_where_they_are_shown(
     for secret in (link.rstrip("/").rpartition("/")[2], *codes):
         canary.rest = secret
         assert canary.find_places() == []
+
+
+def test_an_access_token_is_only_in_the_answer_that_creates_it(
+    canary: Canary,
+    caplog: pytest.LogCaptureFixture,
+    as_administrator: Client,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    form = {"name": "Program", "scopes": ["read"], "days": "30"}
+    created = as_administrator.post(TOKENS, form).content.decode()
+    [token] = TOKEN_PATTERN.findall(created)
+    program = Client(headers={"Authorization": f"Bearer {token}"})
+    for path in ("/api/keys", "/api/conversations/x", "/api/nothing", "/"):
+        canary.add_response(path, program.get(path))
+    canary.add_response("refused", program.post("/api/conversations", {}))
+    for path in (TOKENS, "/admin/accounts/accesstoken/", "/settings/data/activity/"):
+        canary.add_response(path, as_administrator.get(path))
+    add_everything_stored(canary, caplog, capsys)
+    canary.rest = token[len("hft_") : -4]
+    assert canary.find_places() == []
 
 
 def test_the_secret_of_an_app_is_only_on_the_page_that_shows_it(
