@@ -43,7 +43,7 @@ class Response:
         self.opened = asyncio.Event()
         self._sends_slowly = sends_slowly
         self._streams = streams
-        self.stream = EventStream("a" * 32, self._send)
+        self.stream = EventStream(None, self._send)
 
     async def run(self, *, waits: bool = True) -> None:
         names = tuple(uuid4() for _ in self._streams)

@@ -12,6 +12,7 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from accounts.models import User
 from accounts.tokens.models import Scope
@@ -200,7 +201,7 @@ def test_a_cookie_from_another_origin_still_opens_no_socket(web: Web, owner: Use
         connect(
             web.url.replace("http", "ws") + "/ws/",
             additional_headers=headers,
-            origin="https://app.example",
+            origin=Origin("https://app.example"),
             proxy=None,
         ),
     ):
