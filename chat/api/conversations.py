@@ -91,7 +91,7 @@ def restore_conversation(request: HttpRequest, id: UUID) -> object:
     return outputs.build_conversation(access.get_conversation_or_404(user, id))
 
 
-@router.get("/{uuid:id}/messages", response=schemas.MessagePage, by_alias=True)
+@router.get("/{uuid:id}/messages", response=schemas.MessageList, by_alias=True)
 def list_messages(
     request: HttpRequest,
     id: UUID,

@@ -24,7 +24,7 @@ def build_row(row: Conversation) -> schemas.ConversationOut:
 
 
 def build_conversation_with_messages(
-    row: Conversation, page: schemas.MessagePage
+    row: Conversation, page: schemas.MessageList
 ) -> schemas.ConversationWithMessages:
     return schemas.ConversationWithMessages(
         **_conversation_fields(row), messages=page.messages, earlier=page.earlier
@@ -72,7 +72,7 @@ def build_message(row: Message, versions: Sequence[UUID] = ()) -> schemas.Messag
 
 def build_message_page(
     conversation: Conversation, before: UUID | None, limit: int
-) -> schemas.MessagePage:
+) -> schemas.MessageList:
     """The newest messages of the branch that is shown, or those before a message of any branch.
     Raises KeyError for a message of another conversation."""
     tree = Tree.from_conversation(conversation)
@@ -81,7 +81,7 @@ def build_message_page(
         path.pop()
     shown = path[-limit:]
     rows = conversation.messages.select_related("stream").in_bulk(shown)
-    return schemas.MessagePage(
+    return schemas.MessageList(
         messages=[build_message(rows[id], tree.list_versions(id)) for id in shown if id in rows],
         earlier=shown[0] if len(path) > len(shown) else None,
     )

@@ -149,7 +149,7 @@ class ConversationPage(ApiSchema):
     next: str | None
 
 
-class MessagePage(ApiSchema):
+class MessageList(ApiSchema):
     """Messages of one branch, oldest first. `earlier` is the value of `before` for those before
     them; null at the start."""
 
@@ -157,7 +157,7 @@ class MessagePage(ApiSchema):
     earlier: UUID | None
 
 
-class ConversationWithMessages(ConversationOut, MessagePage):
+class ConversationWithMessages(ConversationOut, MessageList):
     pass
 
 
