@@ -14,7 +14,7 @@ MAX_NAME_CHARS = 100
 
 
 class Scope(models.TextChoices):
-    """What a token may do. No scope implies another one."""
+    """The rights of a token. No scope implies another one."""
 
     READ = "read", _("read: chats, models, and which keys there are")
     WRITE = "write", _("write: send messages, stop replies, change and delete chats")

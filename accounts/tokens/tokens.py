@@ -83,7 +83,7 @@ def revoke_tokens(user: User, ids: Collection[int], request: HttpRequest | None 
 
 @receiver(password_reset)
 def revoke_after_reset(user: User, request: HttpRequest | None = None, **kwargs: object) -> None:
-    """Whoever could enter the account before may have created tokens."""
+    """A thief of the account may have created tokens."""
     ids = AccessToken.objects.filter(user=user).values_list("pk", flat=True)
     revoke_tokens(user, list(ids), request)
 

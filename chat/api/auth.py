@@ -1,4 +1,4 @@
-"""Who may use the API: a program with an access token, or one of our own pages with its session."""
+"""Lets programs with an access token use the API, and our own pages with a session."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def read_conversation(
 
 @router.patch("/{uuid:id}", response=schemas.ConversationOut, by_alias=True)
 def change_conversation(request: HttpRequest, id: UUID, body: schemas.ConversationChange) -> object:
-    """Rename, pin or unpin it, or mark it as read. What is left out stays."""
+    """Rename, pin or unpin it, or mark it as read. Fields that are left out stay."""
     conversation = access.get_conversation_or_404(get_user(request), id)
     if body.title is not None:
         conversations.rename(conversation, body.title)

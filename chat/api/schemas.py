@@ -1,4 +1,4 @@
-"""What goes in and out of the API. Times are in UTC, ISO 8601."""
+"""The bodies of requests and answers of the API. Times are in UTC, ISO 8601."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class ApiSchema(Schema):
 
 
 class SettingsIn(ApiSchema):
-    """Settings of a reply. What is left out is left to the model, or stays as it is in the chat."""
+    """Settings of a reply. The chat keeps its value of a setting that is left out; a new chat
+    leaves it to the model."""
 
     # Strict, because JSON has numbers and booleans of its own.
     max_tokens: int | None = Field(None, ge=1, le=10_000_000, strict=True)

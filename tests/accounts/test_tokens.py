@@ -146,7 +146,7 @@ def test_an_expired_token_is_shown_for_a_month_and_then_deleted(
 
 
 def test_a_reset_of_the_password_revokes_all_tokens(owner: User, colleague: User) -> None:
-    """Whoever had the account before may have created them."""
+    """A thief of the account may have created them."""
     create(owner)
     create(colleague)
     password_reset.send(sender=User, request=None, user=owner)

@@ -1,5 +1,5 @@
-"""Each door to a stream, read the same way: what a client with a cursor is told now. A new door is
-one more function in DOORS."""
+"""The answer of each door to a client with a cursor, in one form. A new door is one more function
+in DOORS."""
 
 from __future__ import annotations
 

@@ -79,8 +79,8 @@ LENGTHS = {"queued": 0, "empty": 0}
 
 
 def expect(door: str, state: str, cursor: int) -> Told:
-    """What the owner is told. Only event streams say that everything was read: a browser asks
-    again and again until it is told."""
+    """The answer to the owner. Only event streams say that everything was read, because a browser
+    asks again and again until then."""
     length, has_ended = LENGTHS.get(state, CHUNKS), state in ("ended", "empty", "folded")
     last = length - 1
     if door == "events" and has_ended and cursor >= 0 and cursor == max(last, 0):

@@ -26,7 +26,7 @@ expected-statuses = ["2xx", "3xx", "4xx"]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run found. `answers` has each answer's status and text."""
+    """The findings of a run. `answers` has each answer's status and text."""
 
     succeeded: bool
     request_count: int

@@ -1,4 +1,4 @@
-"""Who may use the API, and what anybody else is told."""
+"""The API is for programs with a token and for our own pages. All others get an error."""
 
 from __future__ import annotations
 
