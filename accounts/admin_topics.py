@@ -19,6 +19,7 @@ TOPICS: dict[str, tuple[str | Promise, Names]] = {
             "auth.Group": _("Groups"),
             "accounts.Invitation": _("Invitations"),
             "socialaccount.SocialAccount": _("Linked accounts"),
+            "accounts.AccessToken": _("Access tokens"),
         },
     ),
     "keys": (

@@ -14,7 +14,6 @@ from chat.replies import ReplyRejected
 api = DocumentedAPI(
     title="Holdfast",
     version="1",
-    description="Chats with language models whose replies survive anything. See docs/api.md.",
     docs_url=None,  # its pages would load scripts from elsewhere
     openapi_url="/openapi.json",
     urls_namespace="api",

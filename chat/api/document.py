@@ -8,6 +8,7 @@ from ninja import NinjaAPI
 
 from chat.api.problems import CONTENT_TYPE
 
+DESCRIPTION = "Chats with language models whose replies survive anything. See docs/api.md."
 ERRORS = {
     400: "The body is no JSON.",
     401: "There is no valid access token.",
@@ -53,6 +54,7 @@ TOKEN = {"type": "http", "scheme": "bearer", "description": "An access token of 
 class DocumentedAPI(NinjaAPI):
     def get_openapi_schema(self, **options: Any) -> Any:
         document = super().get_openapi_schema(**options)
+        document["info"]["description"] = DESCRIPTION
         components = document.setdefault("components", {})
         components.setdefault("schemas", {})["Problem"] = PROBLEM
         components["securitySchemes"] = {"token": TOKEN}

@@ -17,7 +17,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.admin_topics import TOPICS
-from accounts.models import ApiKey, AuditEvent, Connection, Invitation, LedgerEntry, User
+from accounts.models import (
+    AccessToken,
+    ApiKey,
+    AuditEvent,
+    Connection,
+    Invitation,
+    LedgerEntry,
+    User,
+)
 from chat.models import ContentGrant, Conversation, Message, ModelOverride, RefusedParameter
 from streaming.models import Stream, Worker
 from tests.factories import create_signed_in_client
@@ -82,6 +90,7 @@ def create_rows() -> None:
         SocialAccount.objects.create(user=person, provider="github", uid=f"{number}")
         Invitation.objects.create(token_hash=f"{number}", made_by=person, expires_at=soon)
         ApiKey.objects.create(user=person, provider="openai", sealed=b"x", created_at=now)
+        AccessToken.objects.create(user=person, name="Program", token_hash=f"{number}")
         LedgerEntry.objects.create(user=person, month=now.date(), provider="openai", model="m")
         AuditEvent.objects.create(kind="key.saved", account_id=person.pk)
         ContentGrant.objects.create(

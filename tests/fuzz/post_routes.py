@@ -82,6 +82,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "/settings/replies/": ("background_replies",),
     "/settings/sessions/": ("session",),
     "/settings/sessions/end/": ("session", "action"),
+    "/settings/tokens/": ("name", "scopes", "days"),
+    "/settings/tokens/revoke/": ("token",),
     "/theme/": ("theme", "next"),
     "/type/": ("type", "next"),
 }  # fmt: skip
@@ -103,10 +105,12 @@ class Route:
 
 
 def list_routes() -> list[Route]:
-    """Return one route for each template: the first that the URL conf has."""
+    """Return one route for each template: the first that the URL conf has. The API takes JSON
+    instead of forms: tests/clients/test_schemathesis.py."""
     routes: dict[str, Route] = {}
     for route in _walk_urls(get_resolver(), "/"):
-        routes.setdefault(route.template, route)
+        if not route.template.startswith("/api/"):
+            routes.setdefault(route.template, route)
     return [routes[template] for template in sorted(routes)]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from chat.models import Conversation, IdempotentRequest, Message
@@ -66,6 +68,10 @@ def test_a_conversation_from_its_first_question_to_its_deletion(program: Program
 def test_the_list_is_read_page_by_page(program: Program, stranger: Program) -> None:
     ids = [start(program, text=f"Question {n}")["conversation"]["id"] for n in range(5)]
     start(stranger)
+    now = timezone.now()
+    for number, id in enumerate(ids):  # the clock of SQLite has milliseconds
+        later = now + timedelta(seconds=number)
+        Conversation.objects.filter(pk=id).update(updated_at=later)
     program.send("PATCH", f"/conversations/{ids[1]}", {"pinned": True})
     found, after = [], ""
     while True:
