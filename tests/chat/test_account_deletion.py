@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from allauth.account.models import EmailAddress
+from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
@@ -28,16 +28,27 @@ from accounts.audit.kinds import KEY_SAVED
 from accounts.deletion import erasure
 from accounts.deletion.registry import DATA_KINDS, MODELS_WITHOUT_ACCOUNT
 from accounts.invitations.links import create_invitation
-from accounts.models import AccountDeletion, AuditEvent, InvitationUse, User
+from accounts.models import (
+    AccountDeletion,
+    AuditEvent,
+    InvitationUse,
+    LedgerEntry,
+    ListedModel,
+    User,
+    UserLimits,
+)
+from accounts.tokens.models import Scope
+from accounts.tokens.tokens import create_token
 from chat.content_access.grants import grant_access
 from chat.drafts import storage
 from chat.drafts.storage import DraftChange
-from chat.models import Conversation, Message, RenderedText
+from chat.models import Conversation, DeletedSize, IdempotentRequest, Message, RenderedText
 from streaming import journal, lifecycle
 from streaming.events import Finish
 from streaming.journal import Append
 from streaming.lifecycle import Ending
 from streaming.models import Stream, StreamChunk
+from tests.accounts.connections import create_connection
 from tests.chat.factories import extend_conversation, finish_reply, start_reply, write_reply
 from tests.factories import build_chunks, create_session_key, create_signed_in_client
 from tests.table_scan import KEYS, ROLES, find_in_value, find_traces, list_references
@@ -78,15 +89,35 @@ def fill_account(owner: User, administrator: User) -> list[Stream]:
     change = DraftChange(f"{CANARY} draft", {"system_prompt": CANARY}, 0, 1, str(uuid4()))
     storage.save_draft(owner, uuid4(), change, first.conversation)
     storage.save_draft(owner, uuid4(), change, None)
-    keys.save(owner, "openai", f"sk-{CANARY}-0123456789")
+    key = keys.save(owner, "openai", f"sk-{CANARY}-0123456789")
+    ListedModel.objects.create(key=key, position=0, model_id="m")
     add_sign_in_data(owner)
     add_admin_data(owner, administrator)
+    add_data_of_programs(owner)
+    missing = [
+        label
+        for kind in DATA_KINDS.values()
+        for label in kind.models
+        if label not in NOT_FILLED and not apps.get_model(label)._base_manager.exists()
+    ]
+    assert not missing, f"give the account a row of each kind: {missing}"
     return running
+
+
+NOT_FILLED = {"accounts.AccountDeletion"}
+"""The deletion itself makes it."""
+
+
+def add_data_of_programs(owner: User) -> None:
+    create_token(owner, CANARY, [Scope.READ], None)
+    IdempotentRequest.objects.create(request_id=uuid4(), user=owner, digest="0" * 64)
+    DeletedSize.objects.create(user=owner, size=1, sent_at=timezone.now())
 
 
 def add_sign_in_data(owner: User) -> None:
     EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)
-    EmailAddress.objects.create(user=owner, email=SECOND_ADDRESS, verified=True)
+    second = EmailAddress.objects.create(user=owner, email=SECOND_ADDRESS, verified=True)
+    EmailConfirmation.create(second)
     Authenticator.objects.create(user=owner, type="totp", data={"secret": CANARY})
     linked = SocialAccount.objects.create(user=owner, provider="x", uid=CANARY)
     app = SocialApp.objects.create(provider="x", name="X", client_id="1")
@@ -106,6 +137,10 @@ def add_admin_data(owner: User, administrator: User) -> None:
     InvitationUse.objects.create(invitation=invited, user=owner)
     create_invitation(email=SECOND_ADDRESS, days=1)
     grant_access(administrator, owner, hours=1, reason=CANARY)
+    UserLimits.objects.create(user=owner, stored_chars=10**6)
+    create_connection("openai", owner)
+    today = timezone.now().date()
+    LedgerEntry.objects.create(user=owner, month=today, provider="openai", model="m")
 
 
 def build_half_session(**data: Any) -> str:

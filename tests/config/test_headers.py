@@ -12,7 +12,12 @@ from itertools import chain
 
 import pytest
 
-from config.security import HEADER_EXCEPTIONS, SECURITY_HEADERS
+from config.security import (
+    ADMIN_CONTENT_SECURITY_POLICY,
+    CONTENT_SECURITY_POLICY,
+    HEADER_EXCEPTIONS,
+    SECURITY_HEADERS,
+)
 from tests.config.https_site import (
     CLIENT_ADDRESS,
     ENVIRONMENT,
@@ -138,6 +143,13 @@ def test_every_address_has_the_headers_for_an_administrator(
         faults += check(administrator, "GET", path)
     administrator.cookies = cookies
     assert faults == []
+
+
+def test_the_admin_has_a_policy_of_its_own(administrator: ProxiedBrowser) -> None:
+    """That of the other pages, but for what jQuery needs."""
+    policy = administrator.get("/admin/").headers["content-security-policy"]
+    assert policy == ADMIN_CONTENT_SECURITY_POLICY
+    assert policy.removesuffix(" default") == CONTENT_SECURITY_POLICY
 
 
 def test_every_address_has_the_headers_for_a_visitor(

@@ -12,6 +12,7 @@ from django.core.cache import cache
 from pytest_django import Settings
 
 from accounts import form_limits
+from accounts.rate_limits import RateLimit
 from streaming import hub as hubs
 from tests.fuzz.fuzzer import Fuzzer
 
@@ -30,6 +31,7 @@ PROVE_SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))
 def disable_limits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Switch off the rate limits, which would soon refuse so many requests, and the providers."""
     settings.ACCOUNT_RATE_LIMITS = False
+    monkeypatch.setattr(form_limits, "SETTINGS_LIMIT", RateLimit("settings", 10**9, 60))
     monkeypatch.setattr(form_limits, "FORM_LIMITERS", {})
     for name in ("OPENAI", "ANTHROPIC", "GOOGLE_GEMINI"):
         setattr(settings, f"{name}_BASE_URL", CLOSED_PORT_URL)
