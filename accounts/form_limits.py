@@ -1,5 +1,5 @@
 """Limits the forms that are posted under /accounts/, in the memory of the process, before any of
-them causes a write or computes a hash."""
+them causes a write or computes a hash; and those of the settings of a person."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from accounts.devices import COOKIE_NAME, find_oldest_account
 from accounts.memory_limits import FormLimiter
+from accounts.rate_limits import RateLimit
 from accounts.too_many_requests import respond_too_many_requests
 
 PREFIX = "/accounts/"
@@ -28,17 +29,31 @@ FORM_LIMITERS = {
 hashes in a minute as it accepts sign-in forms."""
 
 
+SETTINGS_PREFIX = "/settings/"
+SETTINGS_LIMIT = RateLimit("settings", 200, 3600)
+"""Forms of one person. Each writes an audit event, and many send a mail."""
+
+
 class FormLimitMiddleware(MiddlewareMixin):
     """Runs after the CSRF check, so that another site can't use up the limit of its visitors."""
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponse | None:
+        if request.method == "POST" and request.path.startswith(SETTINGS_PREFIX):
+            return _limit_settings(request)
         limiter = _find_limiter(request)
         if limiter is None:
             return None
         wait_seconds = _consume_form(limiter, request)
         return respond_too_many_requests(request, wait_seconds) if wait_seconds else None
+
+
+def _limit_settings(request: HttpRequest) -> HttpResponse | None:
+    user = request.user
+    if not user.is_authenticated or SETTINGS_LIMIT.counter_for(user.pk).try_consume():
+        return None
+    return respond_too_many_requests(request, SETTINGS_LIMIT.window_seconds)
 
 
 def _find_limiter(request: HttpRequest) -> FormLimiter | None:

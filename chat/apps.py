@@ -6,7 +6,7 @@ class ChatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from chat import conversations, replies
+        from chat import conversations, deleted_sizes, replies
         from chat.api import idempotency
         from chat.conversations import deletion
         from chat.drafts import storage
@@ -25,4 +25,5 @@ class ChatConfig(AppConfig):
         storage.register_tasks()
         expiry.register_tasks()
         stored_chars.register_tasks()
+        deleted_sizes.register_tasks()
         unsupported_parameters.register_tasks()

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 # Django looks for the models of an app here.
 from chat.api.models import IdempotentRequest as IdempotentRequest
 from chat.content_access.models import ContentGrant as ContentGrant
+from chat.deleted_sizes import DeletedSize as DeletedSize
 from chat.drafts.models import Draft as Draft
 from chat.model_overrides import ModelOverride as ModelOverride
 from chat.model_overrides import RefusedParameter as RefusedParameter

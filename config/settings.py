@@ -396,6 +396,14 @@ MAX_KEYLESS_STREAMS_PER_WORKER = env.read_int(
 """The number of a worker's streams that may be of servers that need no key, because anybody with an
 account can fill them. By default half of MAX_STREAMS_PER_WORKER."""
 
+MAX_SHARED_STREAMS_PER_WORKER = env.read_int(
+    "MAX_SHARED_STREAMS_PER_WORKER",  # streams
+    default=max(1, MAX_STREAMS_PER_WORKER * 3 // 4),
+    minimum=0,
+)
+"""The number of a worker's streams that may use keys of the installation, so that people with keys
+of their own have the rest. By default three quarters of MAX_STREAMS_PER_WORKER."""
+
 MAX_UNFINISHED_REPLIES_PER_USER = env.read_int(
     "MAX_UNFINISHED_REPLIES_PER_USER",  # replies
     default=30,
@@ -451,7 +459,11 @@ FOLD_AFTER_SECONDS = env.read_int("FOLD_AFTER_SECONDS", default=24 * 60 * 60, mi
 STREAMING_DRAIN_SECONDS = DRAIN_SECONDS
 STREAMING_MAX_STREAMS_PER_WORKER = MAX_STREAMS_PER_WORKER
 STREAMING_MAX_STREAMS_PER_USER = MAX_STREAMS_PER_USER
-STREAMING_POOLS = {"demo": MAX_DEMO_STREAMS_PER_WORKER, "keyless": MAX_KEYLESS_STREAMS_PER_WORKER}
+STREAMING_POOLS = {
+    "demo": MAX_DEMO_STREAMS_PER_WORKER,
+    "keyless": MAX_KEYLESS_STREAMS_PER_WORKER,
+    "shared": MAX_SHARED_STREAMS_PER_WORKER,
+}
 STREAMING_MAX_SOCKETS_PER_USER = MAX_SOCKETS_PER_USER
 STREAMING_MAX_FRAMES_PER_SECOND = MAX_FRAMES_PER_SECOND
 STREAMING_FOLD_AFTER_SECONDS = FOLD_AFTER_SECONDS

@@ -19,7 +19,15 @@ from accounts.deletion.registry import (
     register_model_without_account,
 )
 from chat import changes
-from chat.models import ContentGrant, Conversation, Draft, IdempotentRequest, Message
+from chat.deleted_sizes import remember_sizes
+from chat.models import (
+    ContentGrant,
+    Conversation,
+    DeletedSize,
+    Draft,
+    IdempotentRequest,
+    Message,
+)
 from chat.replies import titles
 from streaming import journal, lifecycle
 from streaming.models import Stream, StreamQuerySet
@@ -38,6 +46,7 @@ def delete(conversation: Conversation) -> None:
         if row.values_list("deleted_at", flat=True).first() is None:
             row.update(deleted_at=Now())
     stop_streams(conversation)
+    remember_sizes(conversation.user_id, _select_streams(conversation))
     for kind in list_kinds():
         while kind.delete_of_conversation and kind.delete_of_conversation(
             conversation.pk, ROWS_PER_BATCH
@@ -123,6 +132,15 @@ def register_kinds() -> None:
             ("chat.ContentGrant",),
             "Grants to read this person's conversations, and those to this person.",
             delete_selected(lambda id: ContentGrant.objects.filter(Q(person=id) | Q(reader=id))),
+        )
+    )
+    register_data(
+        DataKind(
+            "sizes of deleted chats",
+            Stage.TRACES,
+            ("chat.DeletedSize",),
+            "Numbers of characters, kept for a day.",
+            delete_selected(lambda id: DeletedSize.objects.filter(user=id)),
         )
     )
     register_data(

@@ -152,7 +152,8 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
         chosen = replace(stored, model=model.id, provider=model.provider)
         size = len(answer.content) + len(answer.reasoning) + len(conversation.system_prompt)
         _enforce_limits(user, request_id, size)
-        reserved = limits.reserve_use(user, conversation, model, chosen.max_tokens, size)
+        paying = limits.find_connection(user, model)
+        reserved = limits.reserve_use(conversation, paying, model, chosen.max_tokens, size)
         answer.stream = lifecycle.enqueue(
             owner=user,
             request_id=request_id,
@@ -161,7 +162,7 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
             | reserved
             | count_continued_chars(answer.content, answer.reasoning),
             lane=str(conversation.pk),
-            pool=_select_pool(model),
+            pool=limits.select_pool(model, paying),
             size=size,
             continues=answer.stream,
             text=StreamText(answer.content, answer.reasoning, tuple(answer.seams)),
@@ -170,7 +171,8 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
         answer.save(update_fields=["stream", "is_complete", "finish_reason"])
         conversation.status = Conversation.ReplyStatus.STREAMING
         conversation.updated_at = Now()
-        conversation.save(update_fields=["status", "updated_at"])
+        limits.add_stored_chars(conversation, len(chosen.system_prompt))
+        conversation.save(update_fields=["status", "updated_at", "stored_chars"])
         changes.bump_revision(conversation.user_id)
         return Reply(conversation, answer.parent, answer, answer.stream)
 
@@ -249,7 +251,8 @@ def _create_answer(
     length of a question that is new. The limits were enforced before. Raises ReplyRejected."""
     user = conversation.user
     size = question_chars + len(reply_settings.system_prompt)
-    reserved = limits.reserve_use(user, conversation, model, reply_settings.max_tokens, size)
+    paying = limits.find_connection(user, model)
+    reserved = limits.reserve_use(conversation, paying, model, reply_settings.max_tokens, size)
     answer = Message(
         conversation=conversation,
         parent=question,
@@ -263,12 +266,12 @@ def _create_answer(
         source=SOURCE,
         arguments=_build_arguments(answer, reply_settings) | reserved,
         lane=str(conversation.pk),
-        pool=_select_pool(model),
+        pool=limits.select_pool(model, paying),
         size=size,
     )
     answer.save(force_insert=True)
     reply_settings.apply_to(conversation)
-    limits.add_stored_chars(conversation, question_chars)
+    limits.add_stored_chars(conversation, size)
     conversation.current_leaf = answer
     conversation.status = Conversation.ReplyStatus.STREAMING
     conversation.updated_at = Now()
@@ -292,9 +295,3 @@ def _enforce_limits(user: User, request_id: UUID, size: int) -> None:
     replies = Stream.objects.owned_by(user).filter(source=SOURCE)
     if sentence := limits.find_exceeded_limit(user, allowed, replies, size):
         raise ReplyRejected("too_much", sentence)
-
-
-def _select_pool(model: catalog.Model) -> str:
-    if catalog.PROVIDERS[model.provider].needs_key:
-        return ""
-    return "demo" if model.provider == "demo" else "keyless"

@@ -23,7 +23,7 @@ from accounts.connections.access import find_paying_connection
 from accounts.connections.limits import Reserve, describe_refusal, find_refusal
 from accounts.connections.models import Connection
 from accounts.models import User, UserLimits
-from chat.models import Conversation
+from chat.models import Conversation, DeletedSize
 from chat.replies.context import DEFAULT_CONTEXT_WINDOW, DEFAULT_RESERVE_TOKENS
 from chat.replies.errors import ReplyRejected
 from chat.replies.shared_key import MESSAGE_BY_REFUSAL, LimitReached
@@ -102,7 +102,8 @@ def find_exceeded_limit(
         )
     if _is_over_limit(sent["in_a_minute"], size, limits.chars_per_minute):
         return _("You have sent a lot of text within a minute. Wait a minute, then send it again.")
-    if _is_over_limit(sent["in_a_day"], size, limits.chars_per_day):
+    in_a_day = sent["in_a_day"] + _sum_deleted_sizes(user)
+    if _is_over_limit(in_a_day, size, limits.chars_per_day):
         return _("You have reached the limit of text for one day. Send this again tomorrow.")
     if _is_over_limit(sum_stored_chars(user), size, limits.stored_chars):
         return _(
@@ -126,22 +127,45 @@ def sum_stored_chars(user: User) -> int:
     return int(owned.aggregate(total=Coalesce(Sum("stored_chars"), 0))["total"])
 
 
+def _sum_deleted_sizes(user: User) -> int:
+    """Characters of the last day in chats that were deleted since."""
+    recent = DeletedSize.objects.filter(user=user, sent_at__gt=Now() - timedelta(days=1))
+    return int(recent.aggregate(total=Coalesce(Sum("size"), 0))["total"])
+
+
 def _is_over_limit(sent: int, size: int, limit: int) -> bool:
     """A message that is longer than the limit alone is accepted if it is the only one."""
     return sent > 0 and sent + size > limit
 
 
+def select_pool(model: Model, connection: Connection | None) -> str:
+    """The pool of a new stream. One that needs no key of the person's own has a bounded share of a
+    worker (docs/decisions/0013). `connection` is the one that pays, if there is one."""
+    if not catalog.PROVIDERS[model.provider].needs_key:
+        return "demo" if model.provider == "demo" else "keyless"
+    return "shared" if connection else ""
+
+
+def find_connection(user: User, model: Model) -> Connection | None:
+    """The connection that pays for a reply; None for a key of the person's own, or for none."""
+    if not catalog.PROVIDERS[model.provider].needs_key:
+        return None
+    return find_paying_connection(user, model.provider)
+
+
 def reserve_use(
-    user: User, conversation: Conversation, model: Model, max_tokens: int | None, size: int
+    conversation: Conversation,
+    connection: Connection | None,
+    model: Model,
+    max_tokens: int | None,
+    size: int,
 ) -> dict[str, Any]:
     """The reserve of a new reply, for the arguments of its stream; empty without a limit. Call it
     under the lock of `lock_user`, so that replies that are sent at once can't pass together. Raises
     ReplyRejected."""
-    if not catalog.PROVIDERS[model.provider].needs_key:
-        return {}
-    connection = find_paying_connection(user, model.provider)
     if connection is None or not connection.has_limit:
         return {}
+    user = conversation.user
     stored = conversation.messages.aggregate(chars=Sum(Length("content")))["chars"] or 0
     reserve = _estimate_reserve(connection, model, stored + size, max_tokens)
     reserves = _list_reserves(Stream.objects.owned_by(user))

@@ -16,9 +16,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import password_check
+from accounts import form_limits, password_check
 from accounts.audit.models import AuditEvent
 from accounts.models import User
+from accounts.rate_limits import RateLimit
 from accounts.sessions import tracking
 from accounts.sessions.user_agents import describe_user_agent
 from streaming.doors import sessions
@@ -222,3 +223,17 @@ def test_signing_out_elsewhere_ends_a_copied_cookie_of_this_session(owner: User)
     assert not is_signed_in(thief)
     assert is_signed_in(browser)
     assert UserSession.objects.filter(user=owner).count() == 1
+
+
+def test_forms_of_the_settings_are_limited_for_each_person(
+    owner: User, colleague: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each writes an audit event."""
+    monkeypatch.setattr(form_limits, "SETTINGS_LIMIT", RateLimit("settings", 3, 3600))
+    client, other = create_signed_in_client(owner), create_signed_in_client(colleague)
+    statuses = [client.post("/settings/account/", {"name": "N"}).status_code for _ in range(5)]
+    assert statuses == [302, 302, 302, 429, 429]
+    refused = client.post(END, {"session": "others"})
+    assert (refused.status_code, refused["Retry-After"]) == (429, "3600")
+    assert client.get(PAGE).status_code == 200
+    assert other.post("/settings/account/", {"name": "N"}).status_code == 302

@@ -14,13 +14,16 @@ from pytest_django import Settings
 from accounts.api_keys import keys
 from accounts.models import User
 from chat import model_catalog, replies
-from chat.models import Conversation, Message
+from chat.conversations.deletion import delete
+from chat.deleted_sizes import delete_old_sizes
+from chat.models import Conversation, DeletedSize, Message
 from chat.replies import Reply, ReplyRejected
 from streaming import lifecycle
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
 from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider
+from tests.accounts.connections import create_connection
 from tests.chat.factories import HTMX, finish_reply, start_reply
 from tests.factories import create_signed_in_client, run_at_once
 
@@ -204,3 +207,34 @@ def test_another_change_of_a_person_stops_nothing(owner: User) -> None:
     owner.name = "Olive"
     owner.save()
     assert Stream.objects.get(pk=reply.stream.pk).state == State.QUEUED
+
+
+def test_deleting_chats_makes_no_room_for_the_limit_of_a_day(
+    owner: User, settings: Settings
+) -> None:
+    settings.MAX_CHARS_PER_DAY = 100
+    conversation = start_reply(owner, "x" * 80).conversation
+    delete(conversation)
+    assert not Stream.objects.exists()
+    assert "one day" in expect_rejection(owner, "x" * 30)
+    DeletedSize.objects.update(sent_at=F("sent_at") - timedelta(days=1, seconds=1))
+    start_reply(owner, "x" * 30)
+    delete_old_sizes()
+    assert not DeletedSize.objects.exists()
+
+
+def test_the_system_prompt_of_each_reply_counts_as_stored(owner: User) -> None:
+    reply = start_reply(owner, "Why?", system_prompt="y" * 1_000)
+    assert Conversation.objects.get().stored_chars == 1_004
+    finish_reply(reply, "Because.", Ending(State.STOPPED))
+    replies.continue_reply(owner, answer=reply.answer, request_id=uuid4())
+    assert Conversation.objects.get().stored_chars == 2_004 + len("Because.")
+
+
+def test_replies_with_keys_of_the_installation_have_a_pool(owner: User, settings: Settings) -> None:
+    """People with keys of their own have the rest of a worker."""
+    create_connection()
+    assert start_reply(owner, model="gpt-4o-mini").stream.pool == "shared"
+    keys.save(owner, "openai", "sk-own-0123456789")
+    assert start_reply(owner, model="gpt-4o-mini").stream.pool == ""
+    assert settings.STREAMING_POOLS["shared"] < settings.STREAMING_MAX_STREAMS_PER_WORKER
