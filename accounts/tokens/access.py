@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from accounts.tokens.models import Scope
 from accounts.tokens.tokens import find_tokens, record_use
 from streaming.doors.credentials import Access
 
@@ -13,7 +12,4 @@ def load_token_access(tokens: Collection[str]) -> Mapping[str, Access]:
     """The user of each valid token, and what the token may do with streams."""
     found = find_tokens(tokens)
     record_use(found.values())
-    return {
-        text: Access(row.user, Scope.READ in row.scopes, Scope.WRITE in row.scopes)
-        for text, row in found.items()
-    }
+    return {text: Access(row.user, row.may_read, row.may_write) for text, row in found.items()}

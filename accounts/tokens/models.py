@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -14,15 +15,20 @@ MAX_NAME_CHARS = 100
 
 
 class Scope(models.TextChoices):
-    """The rights of a token. No scope implies another one."""
+    """The rights of a token. “write” includes “read”."""
 
     READ = "read", _("read: chats, models, and which keys there are")
-    WRITE = "write", _("write: send messages, stop replies, change and delete chats")
+    WRITE = "write", _("write: also send messages, stop replies, change and delete chats")
     GATEWAY = "gateway", _("gateway: ask models through the OpenAI-compatible API")
 
 
 OFFERED_SCOPES = (Scope.READ, Scope.WRITE)
 """The gateway is not there yet."""
+
+
+class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
+    def owned_by(self, user: AbstractBaseUser) -> AccessTokenQuerySet:
+        return self.filter(user_id=user.pk)
 
 
 class AccessToken(models.Model):
@@ -44,6 +50,8 @@ class AccessToken(models.Model):
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
 
+    objects = AccessTokenQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("access token")
         verbose_name_plural = _("access tokens")
@@ -55,3 +63,13 @@ class AccessToken(models.Model):
     @property
     def has_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def may_read(self) -> bool:
+        """Each change is answered with the changed thing, so a right to change without one to read
+        would be none."""
+        return Scope.READ in self.scopes or self.may_write
+
+    @property
+    def may_write(self) -> bool:
+        return Scope.WRITE in self.scopes

@@ -8,11 +8,9 @@ import secrets
 from collections.abc import Collection, Iterable
 from datetime import timedelta
 
-from allauth.account.signals import password_reset
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -54,7 +52,7 @@ def create_token(
     token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        if AccessToken.objects.filter(user=user).count() >= MAX_TOKENS_PER_USER:
+        if AccessToken.objects.owned_by(user).count() >= MAX_TOKENS_PER_USER:
             raise TooManyTokens
         row = AccessToken.objects.create(
             user=user,
@@ -68,11 +66,11 @@ def create_token(
     return row, token
 
 
-def revoke_tokens(user: User, ids: Collection[int], request: HttpRequest | None = None) -> int:
+def revoke_tokens(user: User, ids: Iterable[int], request: HttpRequest | None = None) -> int:
     """Delete these tokens of the person, and close what they have opened. Return how many there
     were."""
     with transaction.atomic():
-        rows = list(AccessToken.objects.filter(user=user, pk__in=ids))
+        rows = list(AccessToken.objects.owned_by(user).filter(pk__in=ids))
         AccessToken.objects.filter(pk__in=[row.pk for row in rows]).delete()
         for row in rows:
             record_event(TOKEN_REVOKED, user, request=request, token=row.pk)
@@ -81,11 +79,10 @@ def revoke_tokens(user: User, ids: Collection[int], request: HttpRequest | None 
     return len(rows)
 
 
-@receiver(password_reset)
-def revoke_after_reset(user: User, request: HttpRequest | None = None, **kwargs: object) -> None:
-    """A thief of the account may have created tokens."""
-    ids = AccessToken.objects.filter(user=user).values_list("pk", flat=True)
-    revoke_tokens(user, list(ids), request)
+def revoke_all_tokens(user: User) -> None:
+    """For a new password, and for an account whose sessions end: a thief of the account may have
+    created tokens."""
+    revoke_tokens(user, AccessToken.objects.owned_by(user).values_list("pk", flat=True))
 
 
 def find_tokens(tokens: Collection[str]) -> dict[str, AccessToken]:

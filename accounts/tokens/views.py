@@ -24,7 +24,7 @@ MAX_ID_CHARS = 18
 
 @register_row("tokens")
 def build_tokens_row(request: UserRequest) -> AccountRow:
-    count = AccessToken.objects.filter(user=request.user).count()
+    count = AccessToken.objects.owned_by(request.user).count()
     status = ngettext("%(count)s token", "%(count)s tokens", count) % {"count": count}
     return AccountRow(
         _("Access tokens"), status if count else _("None"), reverse("tokens"), _("Manage")
@@ -37,7 +37,7 @@ def build_tokens_row(request: UserRequest) -> AccountRow:
 def tokens_page(request: UserRequest) -> HttpResponse:
     """List the tokens, and create one after a recent confirmation. The answer to the form shows
     the new token: a redirect would have to store it somewhere."""
-    if not has_recent_confirmation(request):
+    if request.method == "POST" and not has_recent_confirmation(request):
         return redirect_to_reauthenticate(request, request.path)
     form, token, status = TokenForm(request.POST or None), "", 200
     if request.method == "POST":
@@ -57,7 +57,7 @@ def tokens_page(request: UserRequest) -> HttpResponse:
     context = {
         "form": form,
         "new_token": token,
-        "tokens": AccessToken.objects.filter(user=request.user),
+        "tokens": AccessToken.objects.owned_by(request.user),
     }
     return render(request, "settings/tokens.html", context, status=status)
 

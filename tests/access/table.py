@@ -84,7 +84,7 @@ ROUTES: dict[str, Route] = {
     "activity": Route("signed in"),
     "account-deletion": Route("signed in", owner_status=302),  # asks for the password
     "account-deletion-begun": Route("everybody"),
-    "tokens": Route("signed in", owner_status=302),  # asks for the password
+    "tokens": Route("signed in"),
     "token-revocation": Route("signed in", "token", "POST", id_field="token", owner_status=302),
     "replies": Route("signed in"),
     "keys": Route("signed in"),

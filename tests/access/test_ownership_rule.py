@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from accounts.models import ApiKey, AuditEvent, ListedModel
+from accounts.models import AccessToken, ApiKey, AuditEvent, ListedModel
 from chat.models import Conversation, Draft, Message
 from streaming.models import Stream
 
 ROOT = Path(__file__).resolve().parents[2]
-OWNED_MODELS = [ApiKey, AuditEvent, Conversation, Draft, ListedModel, Message, Stream]
+OWNED_MODELS = [AccessToken, ApiKey, AuditEvent, Conversation, Draft, ListedModel, Message, Stream]
 OTHER_SELECTION = re.compile(
     rf"\b({'|'.join(model.__name__ for model in OWNED_MODELS)})\.objects\s*"
     r"\.(?:filter|get|exclude)\([^)]*\b(?:user|owner|account)(?:_id)?="

@@ -6,12 +6,15 @@ import re
 from datetime import timedelta
 
 import pytest
-from allauth.account.signals import password_reset
 from django.core import mail
+from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AccessToken, AuditEvent, User
+from accounts.password_change import store_password
+from accounts.people.activation import activate
+from accounts.sessions.ending import end_all_sessions
 from accounts.tokens import tokens
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import (
@@ -44,10 +47,13 @@ def create(user: User, lifetime: timedelta | None = None) -> tuple[AccessToken, 
     return create_token(user, "Script", [Scope.READ], lifetime)
 
 
-def test_the_page_asks_for_the_password_first(owner: User) -> None:
+def test_only_creating_a_token_asks_for_the_password_first(owner: User) -> None:
     client = create_signed_in_client(owner)
-    for answer in (client.get(PAGE), client.post(PAGE, FORM)):
-        assert answer["Location"].startswith("/accounts/reauthenticate/")
+    assert client.post(PAGE, FORM)["Location"].startswith("/accounts/reauthenticate/")
+    assert not AccessToken.objects.exists()
+    row, _ = create(owner)
+    assert client.get(PAGE).status_code == 200
+    client.post(REVOKE, {"token": str(row.pk)})
     assert not AccessToken.objects.exists()
 
 
@@ -145,11 +151,20 @@ def test_an_expired_token_is_shown_for_a_month_and_then_deleted(
     assert not AccessToken.objects.exists()
 
 
-def test_a_reset_of_the_password_revokes_all_tokens(owner: User, colleague: User) -> None:
+@pytest.mark.parametrize("change", ["own", "administrator's", "sessions ended", "reactivation"])
+def test_a_new_password_or_the_end_of_all_sessions_revokes_all_tokens(
+    owner: User, colleague: User, change: str
+) -> None:
     """A thief of the account may have created them."""
     create(owner)
     create(colleague)
-    password_reset.send(sender=User, request=None, user=owner)
+    if change == "sessions ended":
+        end_all_sessions([owner])
+    elif change == "reactivation":
+        User.objects.filter(pk=owner.pk).update(is_active=False)
+        activate(User.objects.get(pk=owner.pk), HttpRequest())
+    else:
+        store_password(owner, "another-kelp-8", inactive=change != "own")
     assert [row.user for row in AccessToken.objects.all()] == [colleague]
 
 
