@@ -46,6 +46,8 @@ test-engine: .venv/dev .env .static/staticfiles.json
 test-application: .venv/dev .env .static/staticfiles.json
 	$(BIN)/python -m pytest -m "$(DAILY)" $(ENGINE:%=--ignore=%)
 
+test-postgresql: test-engine test-application
+
 test-sqlite: .venv/dev .env .static/staticfiles.json
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming \
 		--ignore=tests/streaming/test_foreign_project.py

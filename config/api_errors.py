@@ -35,15 +35,23 @@ def shape_api_errors(app: ASGIApp) -> ASGIApp:
         if not scope["path"].startswith(API_PATH):
             await app(scope, receive, send)
             return
-        is_replaced = False
+        body: bytes | None = None  # of the problem, until it is sent; then empty
 
         async def send_shaped(message: dict[str, Any]) -> None:
-            nonlocal is_replaced
-            if message["type"] == "http.response.start" and _needs_shape(message):
-                is_replaced = True
-                await _send_problem(send, message, scope["method"] == "HEAD")
-            elif not is_replaced:
+            nonlocal body
+            if message["type"] == "http.response.start":
+                if _needs_shape(message):
+                    body = _encode_problem(message["status"])
+                    message = _build_start(message, len(body))
+                    body = b"" if scope["method"] == "HEAD" else body
                 await send(message)
+            elif body is None:
+                await send(message)
+            else:
+                # Each part is still a part: a refused upload is read on between the first and the
+                # last one.
+                await send({**message, "body": body})
+                body = b""
 
         await app(scope, receive, send_shaped)
 
@@ -55,8 +63,7 @@ def _needs_shape(start: dict[str, Any]) -> bool:
     return start["status"] >= 400 and not any(b"json" in kind for kind in kinds)
 
 
-async def _send_problem(send: Send, start: dict[str, Any], is_head: bool) -> None:
-    status = start["status"]
+def _encode_problem(status: int) -> bytes:
     code, detail = CODES.get(status, SERVER_ERROR)
     problem = {
         "type": "about:blank",
@@ -65,13 +72,15 @@ async def _send_problem(send: Send, start: dict[str, Any], is_head: bool) -> Non
         "code": code,
         "detail": str(detail),
     }
-    body = json.dumps(problem).encode()
+    return json.dumps(problem).encode()
+
+
+def _build_start(start: dict[str, Any], length: int) -> dict[str, Any]:
     kept = [(name, value) for name, value in start["headers"] if name.lower() in KEPT_HEADERS]
     headers = [
         *kept,
         (b"content-type", CONTENT_TYPE),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-length", str(length).encode()),
         (b"cache-control", b"no-store"),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if is_head else body})
+    return {**start, "headers": headers}

@@ -1,6 +1,6 @@
 """Lets pages of other sites use the API with an access token, if API_ORIGINS names them.
 
-Cookies never count there: no answer allows credentials. See docs/doors.md.
+Cookies never count there: no answer allows credentials. See docs/api.md.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from typing import Any
 
 from django.conf import settings
 
+from config.credential_owners import API_PATHS
 from streaming.asgi import ASGIApp, Receive, Send
 from streaming.doors.origin import get_header
 
-API_PATHS = ("/api/", "/v1/")
-ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
+ALLOWED_METHODS = b"GET, POST, PATCH, DELETE"
 ALLOWED_HEADERS = b"Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
 EXPOSED_HEADERS = b"Location, Retry-After, Stream-State, Idempotent-Replayed"
 PREFLIGHT_SECONDS = b"600"

@@ -5,14 +5,26 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from streaming.doors.credentials import Credential, load_access
+from streaming.doors.client_identity import get_session_key
+from streaming.doors.credentials import Credential, get_credential, load_access
 
 MAX_REMEMBERED_CREDENTIALS = 10_000
 CACHE_SECONDS = 60.0
 """The time for which an entry is valid. The session may have ended in another process."""
+
+
+API_PATHS = ("/api/", "/v1/")
+
+
+def find_credential(scope: Mapping[str, Any]) -> Credential | None:
+    """Pages know sessions only, whatever a proxy writes into the header for tokens."""
+    if scope["path"].startswith(API_PATHS):
+        return get_credential(scope["headers"])
+    key = get_session_key(scope["headers"])
+    return Credential(key, is_token=False) if key else None
 
 
 async def load_user(credential: Credential) -> Any:

@@ -23,11 +23,15 @@ from django.utils.translation import gettext_lazy as _
 from accounts import devices
 from accounts.devices import find_oldest_account
 from accounts.middleware import GetResponse
-from config.credential_owners import CredentialOwnerCache, credential_owners
+from config.credential_owners import (
+    CredentialOwnerCache,
+    credential_owners,
+    find_credential,
+)
 from config.fair_share import Client, FairShare, ServerBusy
 from streaming.asgi import ASGIApp, Receive, Send
 from streaming.doors.client_identity import get_cookie, get_rate_limit_address
-from streaming.doors.credentials import Credential, get_credential
+from streaming.doors.credentials import Credential
 
 MAX_RUNNING_PER_USER = 2
 MAX_RUNNING_PER_ADDRESS = 10
@@ -39,7 +43,7 @@ MAX_WAIT_SECONDS = 10.0
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Requests with these methods show something. They wait for no form."""
-STOP_PATHS = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
+STOP_PATHS = re.compile(r"/s/[0-9a-f-]{36}/stop/|/api/streams/[0-9a-f-]{36}/stop|/accounts/logout/")
 """A POST to one of these stops a reply or signs out. It waits for no page."""
 LOGIN_PATHS = re.compile(r"/accounts/(login|reauthenticate)/")
 """A POST to one of these waits until the password is hashed."""
@@ -48,6 +52,8 @@ REMOTE_CALL_PATHS = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/.*")
 
 REPLY_PATHS = re.compile(
     r"/c/([0-9a-f-]{36}/messages/)?|/m/[0-9a-f-]{36}/(versions|continuations)/"
+    r"|/api/conversations(/[0-9a-f-]{36}/messages)?"
+    r"|/api/messages/[0-9a-f-]{36}/(versions|continuations)"
 )
 """A POST to one of these makes a worker, the database and all readers work as well."""
 REPLY_SECONDS = 0.25
@@ -187,7 +193,7 @@ class RequestQueueMiddleware:
 
     async def _acquire_slots(self, slots: ExitStack, scope: dict[str, Any]) -> None:
         """Wait for a slot, which is released when the stack closes. Raises ServerBusy."""
-        credential = get_credential(scope["headers"])
+        credential = find_credential(scope)
         share = self._shares.choose_share(scope["method"], scope["path"])
         client = await self._identify_client(scope, credential, share)
         name = self._shares.build_client_key(share, client.name)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja.errors import HttpError, ValidationError
 
 from chat.api import catalog, conversations, messages, streams
 from chat.api.document import DocumentedAPI
-from chat.api.problems import NOT_FOUND, Problem, from_rejection
+from chat.api.problems import Problem, build_not_found, from_rejection
 from chat.replies import ReplyRejected
+from streaming.access import StreamNotFound
+
+MAX_SHOWN_ERRORS = 20
+MAX_FIELD_CHARS = 200
 
 api = DocumentedAPI(
     title="Holdfast",
@@ -35,22 +40,33 @@ def answer_rejection(request: HttpRequest, rejection: ReplyRejected) -> HttpResp
 
 
 @api.exception_handler(Http404)
-def answer_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
-    return NOT_FOUND.to_response()
+@api.exception_handler(ObjectDoesNotExist)
+@api.exception_handler(StreamNotFound)
+def answer_not_found(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The last two mean that something was deleted meanwhile."""
+    return build_not_found().to_response()
 
 
 @api.exception_handler(ValidationError)
 def answer_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Name the fields, and never quote their values."""
     errors = [
-        {"field": ".".join(str(part) for part in one["loc"][1:]), "message": str(one["msg"])}
-        for one in error.errors
+        {"field": _describe_place(one["loc"]), "message": str(one["msg"])}
+        for one in error.errors[:MAX_SHOWN_ERRORS]
     ]
+    is_cursor = [one["field"] for one in errors] == ["after"]
     detail = _("A field is missing or has a wrong value.")
-    return Problem(422, "invalid", detail, errors=errors).to_response()
+    code = "bad_cursor" if is_cursor else "invalid"
+    return Problem(422, code, detail, errors=errors).to_response()
+
+
+def _describe_place(place: tuple[str | int, ...]) -> str:
+    """Without “body” or “query”, and without the name of our own argument for the body."""
+    skipped = 2 if place[:2] == ("body", "body") else 1
+    return ".".join(str(part) for part in place[skipped:])[:MAX_FIELD_CHARS] or "body"
 
 
 @api.exception_handler(HttpError)
 def answer_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     """Such as a body that is not JSON."""
-    return Problem(error.status_code, "bad_request", str(error)).to_response()
+    return Problem(error.status_code, "bad_request", _("The body is not JSON.")).to_response()

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.memory_limits import FormLimiter
-from accounts.models import User
+from accounts.models import AccessToken, User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import find_tokens, record_use
 from chat.api.problems import Problem
@@ -17,34 +17,34 @@ from streaming.doors.credentials import Credential, get_credential
 from streaming.doors.origin import is_same_origin_request
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+JSON_TYPES = frozenset({"application/json"})
+EMPTY = (None, "", "0")
+"""Lengths of a body that is not there."""
 
 _limiter = FormLimiter(settings.MAX_TOKEN_REQUESTS_PER_MINUTE, max_of_all=0)
 """The requests with each token."""
 
-SIGNED_OUT = Problem(
-    401,
-    "signed_out",
-    _("Send a valid access token, as “Authorization: Bearer hft_…”."),
-    headers={"WWW-Authenticate": "Bearer"},
-)
-FOREIGN_PAGE = Problem(
-    403, "foreign_page", _("A request with a cookie must come from one of our own pages.")
-)
-
 
 class ApiUser:
     """Called by django-ninja before each operation. Returns the user or raises Problem. Reading
-    needs the right “read”, all other methods the right “write”."""
+    needs the right “read” or “write”, all other methods the right “write”."""
 
     def __call__(self, request: HttpRequest) -> User:
         headers = [
             (name.lower().encode(), value.encode("latin-1", "replace"))
             for name, value in request.headers.items()
         ]
+        _require_json(request)
         credential = get_credential(headers)
         if credential is not None and credential.is_token:
             return _authenticate_token(request, credential)
         return _authenticate_session(request, {"headers": headers})
+
+
+def _require_json(request: HttpRequest) -> None:
+    """A form of a browser is no JSON, so no page of another site can send one that is read."""
+    if request.content_type not in JSON_TYPES and request.META.get("CONTENT_LENGTH") not in EMPTY:
+        raise Problem(415, "no_json", _("Send JSON, as “Content-Type: application/json”."))
 
 
 def get_user(request: HttpRequest) -> User:
@@ -56,29 +56,43 @@ def get_user(request: HttpRequest) -> User:
 def _authenticate_token(request: HttpRequest, credential: Credential) -> User:
     token = find_tokens([credential.value]).get(credential.value)
     if token is None:
-        raise SIGNED_OUT
-    needed = Scope.READ if request.method in SAFE_METHODS else Scope.WRITE
-    if needed not in token.scopes:
-        text = _("This access token does not have the right “%(right)s”.")
-        raise Problem(403, "missing_right", text % {"right": needed.value})
+        raise _build_signed_out()
     if seconds := _limiter.try_consume(str(token.pk), is_known=True):
         text = _("This access token was used too often. Try again in a moment.")
         raise Problem(429, "too_many", text, headers={"Retry-After": str(seconds)})
+    if not _has_right(token, request.method in SAFE_METHODS):
+        text = _("This access token does not have the right “%(right)s”.")
+        needed = Scope.READ if request.method in SAFE_METHODS else Scope.WRITE
+        raise Problem(403, "missing_right", text % {"right": needed.value})
     record_use([token])
     request.token_user = token.user  # type: ignore[attr-defined] # config/request_queue.py reads it
     return token.user
 
 
+def _has_right(token: AccessToken, is_reading: bool) -> bool:
+    return token.may_write or (is_reading and token.may_read)
+
+
 def _authenticate_session(request: HttpRequest, scope: dict[str, Any]) -> User:
     user = request.user
     if not user.is_authenticated:
-        raise SIGNED_OUT
+        raise _build_signed_out()
     is_safe = request.method in SAFE_METHODS
     if not is_same_origin_request(scope) or not (is_safe or _names_origin(request)):
-        raise FOREIGN_PAGE
+        raise _build_foreign_page()
     return user
 
 
 def _names_origin(request: HttpRequest) -> bool:
     """Browsers name the page that sends a POST. A client that does not is no page of ours."""
     return "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
+
+
+def _build_signed_out() -> Problem:
+    text = _("Send a valid access token, as “Authorization: Bearer hft_…”.")
+    return Problem(401, "signed_out", text, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _build_foreign_page() -> Problem:
+    text = _("A request with a cookie must come from one of our own pages.")
+    return Problem(403, "foreign_page", text)

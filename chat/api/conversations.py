@@ -11,8 +11,8 @@ from ninja import Router, Status
 from chat import access, conversations
 from chat.api import outputs, schemas
 from chat.api.auth import ApiUser, get_user
-from chat.api.idempotency import get_request_id
-from chat.api.problems import NOT_FOUND, Problem
+from chat.api.idempotency import idempotent_request
+from chat.api.problems import Problem, build_not_found
 from chat.api.replies import start_reply
 from chat.conversations.sidebar import RowPosition, load_page
 from chat.models import Conversation
@@ -24,8 +24,9 @@ router = Router(auth=ApiUser(), tags=["conversations"])
 def start_conversation(request: HttpRequest, body: schemas.ConversationIn) -> object:
     """Ask a question in a new conversation."""
     user = get_user(request)
-    reply = start_reply(user, body, get_request_id(request, user))
-    if body.title:
+    with idempotent_request(request, user) as once:
+        reply = start_reply(user, body, once.id)
+    if body.title and not once.is_repeated:
         conversations.rename(reply.conversation, body.title)
         reply.conversation.refresh_from_db()
     return Status(201, outputs.build_reply(reply))
@@ -85,7 +86,6 @@ def delete_conversation(request: HttpRequest, id: UUID) -> HttpResponse:
 def restore_conversation(request: HttpRequest, id: UUID) -> object:
     """Undo a deletion. One that was undone already is answered alike."""
     user = get_user(request)
-    get_request_id(request, user)
     if deleted := access.find_deleted(user, id):
         conversations.restore(deleted)
     return outputs.build_conversation(access.get_conversation_or_404(user, id))
@@ -103,7 +103,7 @@ def list_messages(
     try:
         return outputs.build_message_page(conversation, before, limit)
     except KeyError:
-        raise NOT_FOUND from None
+        raise build_not_found() from None
 
 
 @router.post("/{uuid:id}/messages", response={201: schemas.ReplyOut}, by_alias=True)
@@ -111,5 +111,6 @@ def send_message(request: HttpRequest, id: UUID, body: schemas.MessageIn) -> obj
     """Ask a question. While another reply of the conversation runs, the answer waits."""
     user = get_user(request)
     conversation: Conversation = access.get_conversation_or_404(user, id)
-    reply = start_reply(user, body, get_request_id(request, user), conversation)
+    with idempotent_request(request, user) as once:
+        reply = start_reply(user, body, once.id, conversation)
     return Status(201, outputs.build_reply(reply))

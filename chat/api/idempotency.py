@@ -1,61 +1,96 @@
 """Idempotency keys: a POST that is sent again with the same key has one effect.
 
 The key becomes the id of the request, which makes a reply idempotent for ever
-(chat/replies/creation.py). The row remembers what was asked, so that a key that is used twice by
-mistake is noticed.
+(chat/replies/creation.py). The row remembers the request, so that a key that is used twice by
+mistake is noticed. It is written for requests that start a reply; a stop needs none.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4, uuid5
 
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chat.api.models import IdempotentRequest
 from chat.api.problems import Problem
+from chat.models import Conversation
+from streaming.models import Stream
 from streaming.sources import register_periodic_task
 
 HEADER = "Idempotency-Key"
 MAX_KEY_CHARS = 200
 NAMESPACE = UUID("6f0c7a35-4c0b-4f7c-9d5e-1c9f3f0f7a51")
 KEPT_FOR = timedelta(days=30)
-ROWS_PER_RUN = 1_000
-
-KEY_REUSED = Problem(
-    409,
-    "key_reused",
-    _("This idempotency key was used for another request. Use a new key for a new request."),
-)
+UNDER_WAY = timedelta(minutes=1)
+"""A request that made nothing within this time made something that was deleted since."""
+ROWS_PER_BATCH = 1_000
+MAX_BATCHES = 50
 
 
-def get_request_id(request: HttpRequest, user: User) -> UUID:
-    """The id of a POST: the same for the same key of the same person. Without a key each request
-    has its own. Raises Problem."""
+@dataclass(frozen=True, slots=True)
+class RequestOnce:
+    """`id` is the same for the same key of the same person."""
+
+    id: UUID
+    is_repeated: bool
+
+
+@contextmanager
+def idempotent_request(request: HttpRequest, user: User) -> Iterator[RequestOnce]:
+    """Run a POST in this context. Without a key each request has an id of its own. A request that
+    is refused leaves its key free for a corrected one. Raises Problem."""
     key = request.headers.get(HEADER, "")
     if not key:
-        return uuid4()
+        yield RequestOnce(uuid4(), is_repeated=False)
+        return
     if len(key) > MAX_KEY_CHARS:
         text = _("An idempotency key may have up to %(count)s characters.")
         raise Problem(422, "bad_key", text % {"count": MAX_KEY_CHARS})
-    request_id = uuid5(NAMESPACE, f"{user.pk} {key}")
+    id = uuid5(NAMESPACE, f"{user.pk} {key}")
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body)
     row, is_new = IdempotentRequest.objects.get_or_create(
-        request_id=request_id, defaults={"user": user, "digest": digest.hexdigest()}
+        request_id=id, defaults={"user": user, "digest": digest.hexdigest()}
     )
-    if not is_new and row.digest != digest.hexdigest():
-        raise KEY_REUSED
-    return request_id
+    if not is_new:
+        _check_repetition(row, digest.hexdigest(), user)
+    try:
+        yield RequestOnce(id, is_repeated=not is_new)
+    except Exception:
+        if is_new:
+            IdempotentRequest.objects.filter(pk=id).delete()
+        raise
+
+
+def _check_repetition(row: IdempotentRequest, digest: str, user: User) -> None:
+    if row.digest != digest:
+        text = _("This idempotency key was used for another request. Use a new key for a new one.")
+        raise Problem(409, "key_reused", text)
+    stream = Stream.objects.owned_by(user).filter(request_id=row.request_id).first()
+    if stream is None:
+        is_gone = row.created_at < timezone.now() - UNDER_WAY
+    else:
+        chats = Conversation.objects.owned_by(user)
+        is_gone = not chats.filter(messages=stream.arguments.get("message")).exists()
+    if is_gone:
+        raise Problem(410, "gone", _("The chat that this request wrote to was deleted since."))
 
 
 def delete_old_requests() -> None:
     old = IdempotentRequest.objects.filter(created_at__lt=Now() - KEPT_FOR)
-    ids = list(old.values_list("pk", flat=True)[:ROWS_PER_RUN])
-    IdempotentRequest.objects.filter(pk__in=ids).delete()
+    for _batch in range(MAX_BATCHES):
+        ids = list(old.values_list("pk", flat=True)[:ROWS_PER_BATCH])
+        IdempotentRequest.objects.filter(pk__in=ids).delete()
+        if len(ids) < ROWS_PER_BATCH:
+            return
 
 
 def register_tasks() -> None:

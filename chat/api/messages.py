@@ -8,15 +8,16 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from ninja import Router, Status
 
+from accounts.models import User
 from chat import access, replies
 from chat.api import outputs, schemas
 from chat.api.auth import ApiUser, get_user
-from chat.api.idempotency import get_request_id
+from chat.api.idempotency import idempotent_request
 from chat.api.problems import Problem
 from chat.api.replies import clean_text
 from chat.conversations.tree import Tree
 from chat.models import Message
-from chat.replies import ReplySettings
+from chat.replies import Reply, ReplySettings
 
 router = Router(auth=ApiUser(), tags=["messages"])
 
@@ -34,28 +35,40 @@ def create_version(request: HttpRequest, id: UUID, body: schemas.VersionIn) -> o
     """Edit a question, or have an answer written again. The old versions stay."""
     user = get_user(request)
     message = access.get_message_or_404(user, id)
-    request_id = get_request_id(request, user)
-    if message.role == Message.Role.USER:
-        if body.text is None:
-            raise Problem(422, "empty", _("Send the new text of the question."))
-        reply = replies.edit_question(
-            user,
-            question=message,
-            text=clean_text(body.text),
-            request_id=request_id,
-            reply_settings=ReplySettings.from_conversation(message.conversation, body.model or ""),
-        )
-        return Status(201, outputs.build_reply(reply))
+    with idempotent_request(request, user) as once:
+        if message.role == Message.Role.USER:
+            reply = _edit_question(user, message, body, once.id)
+        else:
+            reply = _regenerate_answer(user, message, body, once.id)
+    return Status(201, outputs.build_reply(reply))
+
+
+def _edit_question(
+    user: User, question: Message, body: schemas.VersionIn, request_id: UUID
+) -> Reply:
+    if body.text is None:
+        raise Problem(422, "empty", _("Send the new text of the question."))
+    return replies.edit_question(
+        user,
+        question=question,
+        text=clean_text(body.text),
+        request_id=request_id,
+        reply_settings=ReplySettings.from_conversation(question.conversation, body.model or ""),
+    )
+
+
+def _regenerate_answer(
+    user: User, answer: Message, body: schemas.VersionIn, request_id: UUID
+) -> Reply:
     if body.text is not None:
         raise Problem(422, "no_question", _("Only the text of a question can be changed."))
-    model, provider = (body.model, "") if body.model else (message.model, message.provider)
-    reply = replies.regenerate_answer(
+    model, provider = (body.model, "") if body.model else (answer.model, answer.provider)
+    return replies.regenerate_answer(
         user,
-        answer=message,
+        answer=answer,
         request_id=request_id,
-        reply_settings=ReplySettings.from_conversation(message.conversation, model, provider),
+        reply_settings=ReplySettings.from_conversation(answer.conversation, model, provider),
     )
-    return Status(201, outputs.build_reply(reply))
 
 
 @router.post("/{uuid:id}/continuations", response={201: schemas.ReplyOut}, by_alias=True)
@@ -63,6 +76,7 @@ def continue_message(request: HttpRequest, id: UUID) -> object:
     """Continue an answer that was stopped, interrupted or cut."""
     user = get_user(request)
     answer = access.get_message_or_404(user, id)
-    reply = replies.continue_reply(user, answer=answer, request_id=get_request_id(request, user))
+    with idempotent_request(request, user) as once:
+        reply = replies.continue_reply(user, answer=answer, request_id=once.id)
     reply.conversation.refresh_from_db()  # the database sets a time
     return Status(201, outputs.build_reply(reply))

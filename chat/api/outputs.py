@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
+from django.db.models.functions import Length
+
 from chat.api import schemas
 from chat.conversations.tree import Tree
 from chat.models import Conversation, Message
@@ -15,29 +17,31 @@ from streaming.models import Stream
 
 
 def build_conversation(row: Conversation) -> schemas.ConversationOut:
-    return schemas.ConversationOut(**_conversation_fields(row))
+    return schemas.ConversationOut(**_conversation_fields(row, row.model_provider))
 
 
 def build_row(row: Conversation) -> schemas.ConversationOut:
     """For a list, without a query for each row."""
-    return schemas.ConversationOut(**_conversation_fields(row) | {"provider": row.provider})
+    return schemas.ConversationOut(**_conversation_fields(row, row.provider))
 
 
 def build_conversation_with_messages(
     row: Conversation, page: schemas.MessageList
 ) -> schemas.ConversationWithMessages:
     return schemas.ConversationWithMessages(
-        **_conversation_fields(row), messages=page.messages, earlier=page.earlier
+        **_conversation_fields(row, row.model_provider),
+        messages=page.messages,
+        earlier=page.earlier,
     )
 
 
-def _conversation_fields(row: Conversation) -> dict[str, Any]:
+def _conversation_fields(row: Conversation, provider: str) -> dict[str, Any]:
     return {
         "id": row.pk,
         "title": row.title,
         "status": row.status,
         "model": row.model,
-        "provider": row.model_provider,
+        "provider": provider,
         "pinned": row.pinned,
         "read": row.is_read,
         "created_at": row.created_at,
@@ -70,16 +74,20 @@ def build_message(row: Message, versions: Sequence[UUID] = ()) -> schemas.Messag
     )
 
 
+MAX_PAGE_CHARS = 1_000_000
+"""Characters of the messages in one answer; it has at least one message."""
+
+
 def build_message_page(
     conversation: Conversation, before: UUID | None, limit: int
 ) -> schemas.MessageList:
-    """The newest messages of the branch that is shown, or those before a message of any branch.
-    Raises KeyError for a message of another conversation."""
+    """The newest messages of the branch that is shown, or those before a message of any branch, as
+    many as fit. Raises KeyError for a message of another conversation."""
     tree = Tree.from_conversation(conversation)
     path = tree.path_to(before or conversation.current_leaf_id)
     if before is not None:
         path.pop()
-    shown = path[-limit:]
+    shown = _cut_to_size(conversation, path[-limit:])
     rows = conversation.messages.select_related("stream").in_bulk(shown)
     return schemas.MessageList(
         messages=[build_message(rows[id], tree.list_versions(id)) for id in shown if id in rows],
@@ -104,3 +112,14 @@ def build_stream(row: Stream) -> schemas.StreamOut:
         finish_reason=row.finish_reason,
         error=row.error,
     )
+
+
+def _cut_to_size(conversation: Conversation, ids: list[UUID]) -> list[UUID]:
+    """The last ones whose texts fit. A running reply is small until it ends."""
+    size = Length("content") + Length("reasoning")
+    sizes = dict(conversation.messages.filter(pk__in=ids).values_list("pk", size))
+    total, first = 0, len(ids)
+    while first and (first == len(ids) or total + sizes[ids[first - 1]] <= MAX_PAGE_CHARS):
+        first -= 1
+        total += sizes[ids[first]]
+    return ids[first:]

@@ -26,7 +26,8 @@ RETRY_AFTER_SECONDS = 60
 
 
 class Problem(Exception):
-    """An answer that is no success. `errors` names the fields at fault."""
+    """An answer that is no success. `errors` names the fields at fault. Raise a new one each time:
+    an exception keeps the frames and requests of all the times that it was raised."""
 
     def __init__(
         self,
@@ -56,8 +57,9 @@ class Problem(Exception):
         )
 
 
-NOT_FOUND = Problem(404, "not_found", _("There is no such thing, or it is not yours."))
-"""The same for what belongs to another person."""
+def build_not_found() -> Problem:
+    """The same for the things of another person."""
+    return Problem(404, "not_found", _("There is no such thing, or it is not yours."))
 
 
 def from_rejection(rejection: ReplyRejected) -> Problem:

@@ -12,7 +12,6 @@ from ninja import Router
 from chat import access
 from chat.api import outputs, schemas
 from chat.api.auth import ApiUser, get_user
-from chat.api.idempotency import get_request_id
 from streaming import lifecycle
 from streaming.follow import START_CURSOR, read_page
 
@@ -40,9 +39,7 @@ def list_chunks(request: HttpRequest, id: UUID, after: schemas.Cursor = START_CU
 @router.post("/{uuid:id}/stop", response=schemas.StreamOut, by_alias=True)
 def stop_stream(request: HttpRequest, id: UUID) -> object:
     """Stop a reply, and keep its text. One that has ended stays as it is."""
-    user = get_user(request)
-    stream = access.get_stream_or_404(user, id)
-    get_request_id(request, user)
+    stream = access.get_stream_or_404(get_user(request), id)
     lifecycle.stop(stream.pk)
     stream.refresh_from_db()
     return outputs.build_stream(stream)

@@ -97,7 +97,8 @@ def load_page(
     user: User, after: RowPosition | None, size: int
 ) -> tuple[list[Conversation], RowPosition | None]:
     """The conversations after a position, and the position for the next page; None at the end."""
-    found = _load_rows(Conversation.objects.owned_by(user), after, size + 1)
+    conversations = Conversation.objects.owned_by(user).defer("system_prompt")
+    found = _load_rows(conversations, after, size + 1)
     shown = found[:size]
     if len(found) <= size:
         return shown, None

@@ -14,7 +14,7 @@ from streaming.conf import engine_settings
 from streaming.doors.client_identity import get_session_key
 from streaming.doors.sessions import load_session_user
 
-BEARER_PATTERN = re.compile(rb"[Bb]earer +([^ ]{1,500})")
+BEARER_PATTERN = re.compile(rb"bearer +([^ ]{1,500})", re.IGNORECASE)
 
 
 class Credential(NamedTuple):

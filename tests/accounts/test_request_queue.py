@@ -388,9 +388,13 @@ async def test_pages_are_charged_cpu_time_and_sign_ins_elapsed_time(
     assert usage.seconds == pytest.approx(charged, abs=1)
 
 
-@pytest.mark.parametrize("name", ["start", "send", "versions", "continuations"])
+STARTING = ["start", "send", "versions", "continuations"]
+STARTING_BY_API = ["start_conversation", "send_message", "create_version", "continue_message"]
+
+
+@pytest.mark.parametrize("name", [*STARTING, *(f"api:{name}" for name in STARTING_BY_API)])
 def test_a_reply_is_charged_to_its_requester(name: str) -> None:
-    path = reverse(name, args=[] if name == "start" else [uuid4()])
+    path = reverse(name, args=[] if "start" in name else [uuid4()])
     request = {"path": path, "method": "POST", request_queue.CPU_SECONDS_KEY: 1.0}
     assert request_queue.estimate_work_seconds(request) == 1.0 + request_queue.REPLY_SECONDS
 
@@ -401,6 +405,12 @@ def test_other_requests_are_charged_their_cpu_time_only(name: str, method: str) 
     assert (
         request_queue.estimate_work_seconds(request | {request_queue.CPU_SECONDS_KEY: 1.0}) == 1.0
     )
+
+
+@pytest.mark.parametrize("name", ["stop", "api:stop_stream"])
+def test_a_stop_waits_for_no_page(name: str) -> None:
+    shares = SharesByKind()
+    assert shares.choose_share("POST", reverse(name, args=[uuid4()])) is shares.stops
 
 
 async def test_waiting_for_a_provider_takes_no_turn_from_the_same_users_pages() -> None:

@@ -30,7 +30,7 @@ async def request(path: str, status: int, kind: str, method: str = "GET") -> lis
 
 @pytest.mark.parametrize("status", [400, 404, 405, 413, 418, 500, 503])
 async def test_a_page_or_text_becomes_a_problem(status: int) -> None:
-    start, body = await request("/api/conversations", status, "text/html; charset=utf-8")
+    start, body, rest = await request("/api/conversations", status, "text/html; charset=utf-8")
     headers = dict(start["headers"])
     problem = json.loads(body["body"])
     assert (start["status"], problem["status"]) == (status, status)
@@ -40,11 +40,13 @@ async def test_a_page_or_text_becomes_a_problem(status: int) -> None:
     assert b"set-cookie" not in headers
     assert problem["code"]
     assert problem["detail"].endswith(".")
+    # A refused upload is read between the two parts.
+    assert (body["more_body"], rest.get("more_body", False), rest["body"]) == (True, False, b"")
 
 
 async def test_an_answer_to_head_has_no_body() -> None:
-    _start, body = await request("/api/x", 404, "text/html", "HEAD")
-    assert body["body"] == b""
+    _start, *parts = await request("/api/x", 404, "text/html", "HEAD")
+    assert [part["body"] for part in parts] == [b"", b""]
 
 
 @pytest.mark.parametrize(

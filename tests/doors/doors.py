@@ -98,8 +98,6 @@ def read_chunks(url: str, token: str, stream: UUID, cursor: str, last: int) -> T
         trust_env=False,
     )
     data = answer.json()
-    if answer.status_code == 422:
-        return Told("bad_cursor" if data["errors"][0]["field"] == "after" else data["code"])
     if answer.status_code != 200:
         return Told(data["code"])
     chunks = data["chunks"]

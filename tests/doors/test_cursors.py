@@ -115,7 +115,7 @@ def test_others_are_told_nothing_of_any_state(
     web: Web, owner: User, colleague: User, door: str
 ) -> None:
     stranger = create_token(colleague, "Reader", list(Scope), None)[1]
-    blind = create_token(owner, "Gateway", [Scope.WRITE, Scope.GATEWAY], None)[1]
+    blind = create_token(owner, "Gateway", [Scope.GATEWAY], None)[1]
     refusals = {stranger: "not_found", "": "signed_out", blind: "missing_right"}
     streams = {state: create(owner).uuid for state, create in STATES.items()}
     streams["of nobody"] = uuid4()

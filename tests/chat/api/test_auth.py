@@ -6,6 +6,7 @@ import json
 from uuid import uuid4
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 
 from accounts.memory_limits import FormLimiter
@@ -13,6 +14,7 @@ from accounts.models import AccessToken, User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
 from chat.api import auth
+from chat.api.problems import Problem
 from tests.chat.api.conftest import Program, create_program
 from tests.factories import create_session_key
 
@@ -45,7 +47,7 @@ def test_a_wrong_token_is_refused_even_beside_a_good_cookie(owner: User, token: 
     [
         (Scope.READ, "GET", 200),
         (Scope.READ, "POST", 403),
-        (Scope.WRITE, "GET", 403),
+        (Scope.WRITE, "GET", 200),
         (Scope.WRITE, "POST", 201),
         (Scope.GATEWAY, "GET", 403),
         (Scope.GATEWAY, "POST", 403),
@@ -101,6 +103,37 @@ def test_a_token_has_a_limit_of_its_own(owner: User, monkeypatch: pytest.MonkeyP
     assert refused.data["code"] == "too_many"
     assert 0 < int(refused.headers["Retry-After"]) <= 60
     assert second.get("/keys").status_code == 200
+
+
+def test_each_refusal_is_an_exception_of_its_own(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is raised again and again would hold all of its requests."""
+    raised: list[Problem] = []
+    to_response = Problem.to_response
+
+    def record(problem: Problem) -> HttpResponse:
+        raised.append(problem)
+        return to_response(problem)
+
+    monkeypatch.setattr(Problem, "to_response", record)
+    for _ in range(2):
+        Program("hft_" + "a" * 43).get("/keys")
+        create_page(owner, Origin="null").get("/keys")
+        create_program(owner, Scope.GATEWAY).get("/keys")
+        create_program(owner).get(f"/messages/{uuid4()}")
+    assert len(raised) == len({*raised}) == 8
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "text/plain", "text/json"])
+def test_a_body_that_is_not_json_is_refused(owner: User, kind: str) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n--x--\r\n'
+    program = create_program(owner)
+    for path in ("/api/conversations", f"/api/streams/{uuid4()}/stop"):
+        answer = program.client.generic(
+            "POST", path, body, kind, headers=program.headers | {"Idempotency-Key": "k"}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (415, "no_json")
 
 
 def test_a_use_is_recorded(owner: User) -> None:

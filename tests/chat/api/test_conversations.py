@@ -7,9 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
+from chat.api import outputs
+from chat.api.idempotency import delete_old_requests
+from chat.conversations.deletion import delete
 from chat.models import Conversation, IdempotentRequest, Message
 from streaming.models import Stream
 from tests.chat.api.conftest import Program
@@ -156,6 +161,68 @@ def test_a_key_with_another_body_is_refused(program: Program, stranger: Program)
     assert (other.status_code, other.data["code"]) == (409, "key_reused")
     assert stranger.post("/conversations", QUESTION, Idempotency_Key="k").status_code == 201
     assert Conversation.objects.count() == 2
+
+
+def test_a_refused_request_leaves_its_key_for_a_corrected_one(program: Program) -> None:
+    wrong = program.post("/conversations", QUESTION | {"model": "nothing"}, Idempotency_Key="k")
+    assert wrong.data["code"] == "unknown_model"
+    assert program.post("/conversations", QUESTION, Idempotency_Key="k").status_code == 201
+
+
+def test_a_repeated_request_renames_nothing_and_revives_nothing(program: Program) -> None:
+    body = QUESTION | {"title": "Tides"}
+    id = program.post("/conversations", body, Idempotency_Key="k").data["conversation"]["id"]
+    program.send("PATCH", f"/conversations/{id}", {"title": "Sea"})
+    again = program.post("/conversations", body, Idempotency_Key="k").data
+    assert again["conversation"]["title"] == "Sea"
+    program.send("DELETE", f"/conversations/{id}")
+    gone = program.post("/conversations", body, Idempotency_Key="k")
+    assert (gone.status_code, gone.data["code"]) == (410, "gone")
+    delete(Conversation.objects.get(pk=id))
+    IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(minutes=2))
+    assert program.post("/conversations", body, Idempotency_Key="k").status_code == 410
+    assert not Conversation.objects.exists()
+
+
+def test_old_keys_are_deleted(program: Program) -> None:
+    program.post("/conversations", QUESTION, Idempotency_Key="k")
+    delete_old_requests()
+    assert IdempotentRequest.objects.exists()
+    IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(days=31))
+    delete_old_requests()
+    assert not IdempotentRequest.objects.exists()
+
+
+def test_a_page_of_long_messages_is_cut(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "MAX_PAGE_CHARS", 250)
+    reply = start(program, text="x" * 100)
+    id = reply["conversation"]["id"]
+    for _ in range(3):
+        program.post(f"/conversations/{id}/messages", {"text": "x" * 100})
+    texts, before = 0, ""
+    for _ in range(10):
+        page = program.get(f"/conversations/{id}/messages?limit=200{before}").data
+        found = sum(len(message["content"]) for message in page["messages"])
+        assert page["messages"]
+        texts += found
+        if page["earlier"] is None:
+            break
+        before = f"&before={page['earlier']}"
+    assert texts == 400
+    monkeypatch.setattr(outputs, "MAX_PAGE_CHARS", 1)
+    assert len(program.get(f"/conversations/{id}").data["messages"]) == 1
+
+
+def test_a_list_costs_the_same_for_many_conversations(
+    program: Program, django_assert_num_queries: Any
+) -> None:
+    for number in range(20):
+        start(program, text=f"Question {number}")
+    program.get("/conversations")
+    with CaptureQueriesContext(connection) as few:
+        program.get("/conversations?limit=2")
+    with django_assert_num_queries(len(few)):
+        assert len(program.get("/conversations?limit=20").data["conversations"]) == 20
 
 
 def test_a_key_that_is_too_long_is_refused(program: Program) -> None:
