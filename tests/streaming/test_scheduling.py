@@ -67,21 +67,23 @@ def queue_in_pool(person: User, pool: str = "") -> Stream:
     return stream
 
 
-@pytest.mark.parametrize(("pool", "owners"), [("", 74), ("demo", 31), ("keyless", 78)])
+@pytest.mark.parametrize(
+    ("pool", "owners"), [("", 74), ("demo", 31), ("keyless", 78), ("shared", 117)]
+)
 def test_the_promised_number_of_owners_can_hold_all_slots_and_no_fewer(
     pool: str, owners: int, settings: Settings
 ) -> None:
     """In the worst case each owner takes all it may before the next one comes."""
     assert settings.STREAMING_MAX_STREAMS_PER_WORKER == 200
     assert settings.STREAMING_MAX_STREAMS_PER_USER == 10
-    assert settings.STREAMING_POOLS == {"demo": 40, "keyless": 100}
+    assert settings.STREAMING_POOLS == {"demo": 40, "keyless": 100, "shared": 150}
     slots, holders = SlotUsage(worker_count=1), 0
     while slots.own_count < 200 and slots.can_claim(NEWCOMER, pool):
         holders += 1
         while slots.can_claim(holders, pool):
             slots.count_claim(holders, pool)
     assert holders == owners
-    others = [other for other in ("", "demo", "keyless") if other != pool]
+    others = [other for other in ("", "demo", "keyless", "shared") if other != pool]
     assert not pool or all(slots.can_claim(NEWCOMER, other) for other in others)
 
 
