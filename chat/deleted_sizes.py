@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -20,6 +21,7 @@ DAY = timedelta(days=1)
 class DeletedSize(models.Model):
     """Characters of the replies of one deleted chat, at the time of the newest of them."""
 
+    conversation_id = models.UUIDField(primary_key=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,
@@ -39,12 +41,15 @@ class DeletedSize(models.Model):
         return f"deleted size {self.pk}"
 
 
-def remember_sizes(user_id: int, streams: StreamQuerySet) -> None:
-    """Call it before these streams are deleted."""
+def remember_sizes(conversation_id: UUID, user_id: int, streams: StreamQuerySet) -> None:
+    """Call it before these streams of the conversation are deleted. A deletion that was broken off
+    and continues counts once."""
     recent = streams.filter(created_at__gt=Now() - DAY)
     sums = recent.aggregate(size=Sum("size"), sent_at=Max("created_at"))
     if sums["size"]:
-        DeletedSize.objects.create(user_id=user_id, size=sums["size"], sent_at=sums["sent_at"])
+        DeletedSize.objects.get_or_create(
+            conversation_id=conversation_id, defaults={"user_id": user_id, **sums}
+        )
 
 
 def delete_old_sizes() -> None:

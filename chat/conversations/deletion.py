@@ -46,7 +46,7 @@ def delete(conversation: Conversation) -> None:
         if row.values_list("deleted_at", flat=True).first() is None:
             row.update(deleted_at=Now())
     stop_streams(conversation)
-    remember_sizes(conversation.user_id, _select_streams(conversation))
+    remember_sizes(conversation.pk, conversation.user_id, _select_streams(conversation))
     for kind in list_kinds():
         while kind.delete_of_conversation and kind.delete_of_conversation(
             conversation.pk, ROWS_PER_BATCH
@@ -82,75 +82,65 @@ def _delete_messages(messages: QuerySet[Message], limit: int) -> int:
     return len(keys)
 
 
+KINDS = (
+    DataKind(
+        "messages",
+        Stage.CONTENT,
+        ("chat.Message", "chat.RenderedText"),
+        "With the HTML that was made of them.",
+        lambda id, limit: _delete_messages(Message.objects.filter(conversation__user=id), limit),
+        lambda id, limit: _delete_messages(Message.objects.filter(conversation=id), limit),
+    ),
+    DataKind(
+        "drafts",
+        Stage.CONTENT,
+        ("chat.Draft",),
+        "Those of the account, and those in the conversation.",
+        delete_selected(lambda id: Draft.objects.filter(user=id)),
+        delete_selected(lambda id: Draft.objects.filter(conversation=id)),
+    ),
+    DataKind(
+        "streams of conversations",
+        Stage.STREAMS,
+        (),
+        "Replies and titles with their chunks, before the conversation, which names them.",
+        lambda id, limit: 0,
+        _delete_streams,
+    ),
+    DataKind(
+        "conversations",
+        Stage.CONTAINERS,
+        ("chat.Conversation",),
+        "After their messages and streams.",
+        delete_selected(lambda id: Conversation.objects.filter(user=id)),
+        delete_selected(lambda id: Conversation.objects.filter(pk=id)),
+    ),
+    DataKind(
+        "access to content",
+        Stage.TRACES,
+        ("chat.ContentGrant",),
+        "Grants to read this person's conversations, and those to this person.",
+        delete_selected(lambda id: ContentGrant.objects.filter(Q(person=id) | Q(reader=id))),
+    ),
+    DataKind(
+        "sizes of deleted chats",
+        Stage.TRACES,
+        ("chat.DeletedSize",),
+        "Numbers of characters, kept for a day.",
+        delete_selected(lambda id: DeletedSize.objects.filter(user=id)),
+    ),
+    DataKind(
+        "idempotent requests",
+        Stage.TRACES,
+        ("chat.IdempotentRequest",),
+        "Hashes of what programs have asked.",
+        delete_selected(lambda id: IdempotentRequest.objects.filter(user=id)),
+    ),
+)
+
+
 def register_kinds() -> None:
-    register_data(
-        DataKind(
-            "messages",
-            Stage.CONTENT,
-            ("chat.Message", "chat.RenderedText"),
-            "With the HTML that was made of them.",
-            lambda id, limit: _delete_messages(
-                Message.objects.filter(conversation__user=id), limit
-            ),
-            lambda id, limit: _delete_messages(Message.objects.filter(conversation=id), limit),
-        )
-    )
-    register_data(
-        DataKind(
-            "drafts",
-            Stage.CONTENT,
-            ("chat.Draft",),
-            "Those of the account, and those in the conversation.",
-            delete_selected(lambda id: Draft.objects.filter(user=id)),
-            delete_selected(lambda id: Draft.objects.filter(conversation=id)),
-        )
-    )
-    register_data(
-        DataKind(
-            "streams of conversations",
-            Stage.STREAMS,
-            (),
-            "Replies and titles with their chunks, before the conversation, which names them.",
-            lambda id, limit: 0,
-            _delete_streams,
-        )
-    )
-    register_data(
-        DataKind(
-            "conversations",
-            Stage.CONTAINERS,
-            ("chat.Conversation",),
-            "After their messages and streams.",
-            delete_selected(lambda id: Conversation.objects.filter(user=id)),
-            delete_selected(lambda id: Conversation.objects.filter(pk=id)),
-        )
-    )
-    register_data(
-        DataKind(
-            "access to content",
-            Stage.TRACES,
-            ("chat.ContentGrant",),
-            "Grants to read this person's conversations, and those to this person.",
-            delete_selected(lambda id: ContentGrant.objects.filter(Q(person=id) | Q(reader=id))),
-        )
-    )
-    register_data(
-        DataKind(
-            "sizes of deleted chats",
-            Stage.TRACES,
-            ("chat.DeletedSize",),
-            "Numbers of characters, kept for a day.",
-            delete_selected(lambda id: DeletedSize.objects.filter(user=id)),
-        )
-    )
-    register_data(
-        DataKind(
-            "idempotent requests",
-            Stage.TRACES,
-            ("chat.IdempotentRequest",),
-            "Hashes of what programs have asked.",
-            delete_selected(lambda id: IdempotentRequest.objects.filter(user=id)),
-        )
-    )
+    for kind in KINDS:
+        register_data(kind)
     register_model_without_account("chat.ModelOverride", "An administrator's values for a model.")
     register_model_without_account("chat.RefusedParameter", "Learned of a server, for everybody.")

@@ -13,12 +13,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="DeletedSize",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("conversation_id", models.UUIDField(primary_key=True, serialize=False)),
                 ("size", models.PositiveBigIntegerField()),
                 ("sent_at", models.DateTimeField()),
                 (

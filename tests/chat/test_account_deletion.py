@@ -111,7 +111,7 @@ NOT_FILLED = {"accounts.AccountDeletion"}
 def add_data_of_programs(owner: User) -> None:
     create_token(owner, CANARY, [Scope.READ], None)
     IdempotentRequest.objects.create(request_id=uuid4(), user=owner, digest="0" * 64)
-    DeletedSize.objects.create(user=owner, size=1, sent_at=timezone.now())
+    DeletedSize.objects.create(conversation_id=uuid4(), user=owner, size=1, sent_at=timezone.now())
 
 
 def add_sign_in_data(owner: User) -> None:

@@ -15,7 +15,7 @@ from accounts.api_keys import keys
 from accounts.models import User
 from chat import model_catalog, replies
 from chat.conversations.deletion import delete
-from chat.deleted_sizes import delete_old_sizes
+from chat.deleted_sizes import delete_old_sizes, remember_sizes
 from chat.models import Conversation, DeletedSize, Message
 from chat.replies import Reply, ReplyRejected
 from streaming import lifecycle
@@ -214,8 +214,10 @@ def test_deleting_chats_makes_no_room_for_the_limit_of_a_day(
 ) -> None:
     settings.MAX_CHARS_PER_DAY = 100
     conversation = start_reply(owner, "x" * 80).conversation
+    remember_sizes(conversation.pk, owner.pk, Stream.objects.all())  # a deletion that broke off
     delete(conversation)
     assert not Stream.objects.exists()
+    assert [row.size for row in DeletedSize.objects.all()] == [80]
     assert "one day" in expect_rejection(owner, "x" * 30)
     DeletedSize.objects.update(sent_at=F("sent_at") - timedelta(days=1, seconds=1))
     start_reply(owner, "x" * 30)
