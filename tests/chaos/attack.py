@@ -17,7 +17,7 @@ failed.
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -83,14 +83,13 @@ def run_attack(
         accounts, others = accounts[:ACCOUNT_COUNT], accounts[ACCOUNT_COUNT:]
         honest = open_.enter_context(HonestPerson(stack.base_url, first, stack.rows))
         fake.script(HONEST_ANSWER)
-        check_keys_everywhere(stack, accounts)
-        share = seconds / FULL_RUN_SECONDS
-        with HonestPerson(stack.base_url, others[0], stack.rows) as busy:
-            busy.warm_up()  # the honest person has used little so far, as most people have
+        load_everything(stack, [*accounts, *others])
         honest.measure(min(seconds, 5), share=0)  # loading on first use is no growth
+        share = seconds / FULL_RUN_SECONDS
         browser = open_.enter_context(honest.open_browser())
         assert sign_in(browser, EMAIL, PASSWORD)
         quiet = honest.measure(seconds, share=share)
+        has_targets = mode in ("H1", "mixed")
         order = AttackOrder(
             mode=mode,
             seconds=seconds,
@@ -98,9 +97,7 @@ def run_attack(
             ports=[web.port for web in stack.webs],
             sources=SOURCE_ADDRESSES[shape],
             accounts=accounts,
-            targets=create_expensive_replies(stack, fake, accounts)
-            if mode in ("H1", "mixed")
-            else [],
+            targets=create_expensive_replies(stack, fake, accounts) if has_targets else [],
             victim=EMAIL,
             stolen=stolen,
         )
@@ -126,6 +123,14 @@ def run_attack(
             can_sign_in,
             first_growth,
         )
+
+
+def load_everything(stack: Deployment, accounts: Sequence[str]) -> None:
+    """Let each process load its libraries, and open its threads and connections, for others than
+    the honest person, who has used little so far, as most people have."""
+    check_keys_everywhere(stack, accounts[:ACCOUNT_COUNT])
+    with HonestPerson(stack.base_url, accounts[-1], stack.rows) as busy:
+        busy.warm_up()
 
 
 def measure_first_growth(stack: Deployment, order: AttackOrder, settle: float) -> int:
