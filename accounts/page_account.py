@@ -13,8 +13,8 @@ from django.utils.deprecation import MiddlewareMixin
 
 from accounts.models import User
 from accounts.secret_keys import compute_codes, is_any_of
+from accounts.tokens.paths import API_PATHS
 
-API_PATH = "/api/"
 FORM_FIELD = "account"
 """A field in the forms of a page, for browsers without scripts."""
 HEADER_NAME = "X-Account"
@@ -49,7 +49,7 @@ def get_submitted_account_id(request: HttpRequest) -> str:
     """ "" if the page names none. The API takes no forms, and its body could not be read any more
     after Django has read it as one."""
     named = request.headers.get(HEADER_NAME, "")
-    if named or request.path.startswith(API_PATH):
+    if named or request.path.startswith(API_PATHS):
         return named
     return request.POST.get(FORM_FIELD, "")
 

@@ -5,15 +5,14 @@ elsewhere."""
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from accounts.tokens.paths import API_PATH
+from chat.api.problems import CONTENT_TYPE, Problem
 from streaming.asgi import ASGIApp, Receive, Send
 
-API_PATH = "/api/"
-CONTENT_TYPE = b"application/problem+json"
 KEPT_HEADERS = frozenset({b"allow", b"connection", b"retry-after", b"vary", b"www-authenticate"})
 CODES = {
     400: ("bad_request", _("The server can’t read this request. See docs/api.md.")),
@@ -64,22 +63,14 @@ def _needs_shape(start: dict[str, Any]) -> bool:
 
 
 def _encode_problem(status: int) -> bytes:
-    code, detail = CODES.get(status, SERVER_ERROR)
-    problem = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": code,
-        "detail": str(detail),
-    }
-    return json.dumps(problem).encode()
+    return json.dumps(Problem(status, *CODES.get(status, SERVER_ERROR)).to_body()).encode()
 
 
 def _build_start(start: dict[str, Any], length: int) -> dict[str, Any]:
     kept = [(name, value) for name, value in start["headers"] if name.lower() in KEPT_HEADERS]
     headers = [
         *kept,
-        (b"content-type", CONTENT_TYPE),
+        (b"content-type", CONTENT_TYPE.encode()),
         (b"content-length", str(length).encode()),
         (b"cache-control", b"no-store"),
     ]

@@ -9,13 +9,13 @@ from typing import Any
 
 from django.conf import settings
 
-from config.credential_owners import API_PATHS
+from accounts.tokens.paths import API_PATHS
 from streaming.asgi import ASGIApp, Receive, Send
 from streaming.doors.origin import get_header
 
 ALLOWED_METHODS = b"GET, POST, PATCH, DELETE"
 ALLOWED_HEADERS = b"Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
-EXPOSED_HEADERS = b"Location, Retry-After, Stream-State, Idempotent-Replayed"
+EXPOSED_HEADERS = b"Retry-After, Stream-State"
 PREFLIGHT_SECONDS = b"600"
 
 

@@ -8,15 +8,13 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from accounts.tokens.paths import API_PATHS
 from streaming.doors.client_identity import get_session_key
 from streaming.doors.credentials import Credential, get_credential, load_access
 
 MAX_REMEMBERED_CREDENTIALS = 10_000
 CACHE_SECONDS = 60.0
 """The time for which an entry is valid. The session may have ended in another process."""
-
-
-API_PATHS = ("/api/", "/v1/")
 
 
 def find_credential(scope: Mapping[str, Any]) -> Credential | None:

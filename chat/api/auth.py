@@ -9,14 +9,13 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.memory_limits import FormLimiter
-from accounts.models import AccessToken, User
+from accounts.models import User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import find_tokens, record_use
 from chat.api.problems import Problem
 from streaming.doors.credentials import Credential, get_credential
 from streaming.doors.origin import is_same_origin_request
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 JSON_TYPES = frozenset({"application/json"})
 EMPTY = (None, "", "0")
 """Lengths of a body that is not there."""
@@ -60,25 +59,21 @@ def _authenticate_token(request: HttpRequest, credential: Credential) -> User:
     if seconds := _limiter.try_consume(str(token.pk), is_known=True):
         text = _("This access token was used too often. Try again in a moment.")
         raise Problem(429, "too_many", text, headers={"Retry-After": str(seconds)})
-    if not _has_right(token, request.method in SAFE_METHODS):
+    needed = Scope.READ if request.method == "GET" else Scope.WRITE
+    if not (token.may_read if needed is Scope.READ else token.may_write):
         text = _("This access token does not have the right “%(right)s”.")
-        needed = Scope.READ if request.method in SAFE_METHODS else Scope.WRITE
         raise Problem(403, "missing_right", text % {"right": needed.value})
     record_use([token])
     request.token_user = token.user  # type: ignore[attr-defined] # config/request_queue.py reads it
     return token.user
 
 
-def _has_right(token: AccessToken, is_reading: bool) -> bool:
-    return token.may_write or (is_reading and token.may_read)
-
-
 def _authenticate_session(request: HttpRequest, scope: dict[str, Any]) -> User:
     user = request.user
     if not user.is_authenticated:
         raise _build_signed_out()
-    is_safe = request.method in SAFE_METHODS
-    if not is_same_origin_request(scope) or not (is_safe or _names_origin(request)):
+    is_named = request.method == "GET" or _names_origin(request)
+    if not is_named or not is_same_origin_request(scope):
         raise _build_foreign_page()
     return user
 

@@ -26,9 +26,9 @@ def start_conversation(request: HttpRequest, body: schemas.ConversationIn) -> ob
     user = get_user(request)
     with idempotent_request(request, user) as once:
         reply = start_reply(user, body, once.id)
-    if body.title and not once.is_repeated:
-        conversations.rename(reply.conversation, body.title)
-        reply.conversation.refresh_from_db()
+        if body.title and not once.is_repeated:
+            conversations.rename(reply.conversation, body.title)
+            reply.conversation.refresh_from_db()
     return Status(201, outputs.build_reply(reply))
 
 

@@ -14,24 +14,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4, uuid5
 
+from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chat.api.models import IdempotentRequest
 from chat.api.problems import Problem
-from chat.models import Conversation
-from streaming.models import Stream
+from chat.replies import find_reply
 from streaming.sources import register_periodic_task
 
 HEADER = "Idempotency-Key"
 MAX_KEY_CHARS = 200
 NAMESPACE = UUID("6f0c7a35-4c0b-4f7c-9d5e-1c9f3f0f7a51")
 KEPT_FOR = timedelta(days=30)
-UNDER_WAY = timedelta(minutes=1)
-"""A request that made nothing within this time made something that was deleted since."""
 ROWS_PER_BATCH = 1_000
 MAX_BATCHES = 50
 
@@ -46,41 +43,33 @@ class RequestOnce:
 
 @contextmanager
 def idempotent_request(request: HttpRequest, user: User) -> Iterator[RequestOnce]:
-    """Run a POST in this context. Without a key each request has an id of its own. A request that
-    is refused leaves its key free for a corrected one. Raises Problem."""
+    """Run a POST in this context. The row and its effect are one transaction: a request that is
+    refused, or whose process dies, leaves its key free. Without a key each request has an id of
+    its own. Raises Problem."""
     key = request.headers.get(HEADER, "")
-    if not key:
-        yield RequestOnce(uuid4(), is_repeated=False)
-        return
     if len(key) > MAX_KEY_CHARS:
         text = _("An idempotency key may have up to %(count)s characters.")
         raise Problem(422, "bad_key", text % {"count": MAX_KEY_CHARS})
-    id = uuid5(NAMESPACE, f"{user.pk} {key}")
-    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body)
-    row, is_new = IdempotentRequest.objects.get_or_create(
-        request_id=id, defaults={"user": user, "digest": digest.hexdigest()}
-    )
-    if not is_new:
-        _check_repetition(row, digest.hexdigest(), user)
-    try:
+    with transaction.atomic():
+        if not key:
+            yield RequestOnce(uuid4(), is_repeated=False)
+            return
+        id = uuid5(NAMESPACE, f"{user.pk} {key}")
+        digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body)
+        row, is_new = IdempotentRequest.objects.get_or_create(
+            request_id=id, defaults={"user": user, "digest": digest.hexdigest()}
+        )
+        if not is_new:
+            _check_repetition(row, digest.hexdigest(), user)
         yield RequestOnce(id, is_repeated=not is_new)
-    except Exception:
-        if is_new:
-            IdempotentRequest.objects.filter(pk=id).delete()
-        raise
 
 
 def _check_repetition(row: IdempotentRequest, digest: str, user: User) -> None:
     if row.digest != digest:
         text = _("This idempotency key was used for another request. Use a new key for a new one.")
         raise Problem(409, "key_reused", text)
-    stream = Stream.objects.owned_by(user).filter(request_id=row.request_id).first()
-    if stream is None:
-        is_gone = row.created_at < timezone.now() - UNDER_WAY
-    else:
-        chats = Conversation.objects.owned_by(user)
-        is_gone = not chats.filter(messages=stream.arguments.get("message")).exists()
-    if is_gone:
+    reply = find_reply(user, row.request_id)
+    if reply is None or reply.conversation.deleted_at is not None:
         raise Problem(410, "gone", _("The chat that this request wrote to was deleted since."))
 
 

@@ -14,10 +14,10 @@ from chat.api import outputs, schemas
 from chat.api.auth import ApiUser, get_user
 from chat.api.idempotency import idempotent_request
 from chat.api.problems import Problem
-from chat.api.replies import clean_text
 from chat.conversations.tree import Tree
 from chat.models import Message
 from chat.replies import Reply, ReplySettings
+from chat.replies.settings import clean_text
 
 router = Router(auth=ApiUser(), tags=["messages"])
 

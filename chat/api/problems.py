@@ -42,7 +42,7 @@ class Problem(Exception):
         self.status, self.code, self.detail = status, code, detail
         self.errors, self.headers = errors, dict(headers or {})
 
-    def to_response(self) -> HttpResponse:
+    def to_body(self) -> dict[str, Any]:
         body: dict[str, Any] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -50,10 +50,11 @@ class Problem(Exception):
             "code": self.code,
             "detail": str(self.detail),
         }
-        if self.errors:
-            body["errors"] = list(self.errors)
+        return body | ({"errors": list(self.errors)} if self.errors else {})
+
+    def to_response(self) -> HttpResponse:
         return JsonResponse(
-            body, status=self.status, content_type=CONTENT_TYPE, headers=self.headers
+            self.to_body(), status=self.status, content_type=CONTENT_TYPE, headers=self.headers
         )
 
 

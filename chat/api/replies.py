@@ -10,7 +10,7 @@ from chat import replies
 from chat.api import schemas
 from chat.models import Conversation
 from chat.replies import PagePosition, Reply, ReplySettings
-from chat.replies.settings import SETTINGS
+from chat.replies.settings import SETTINGS, clean_text
 
 
 def start_reply(
@@ -33,11 +33,6 @@ def start_reply(
         conversation=conversation,
         position=position,
     )
-
-
-def clean_text(text: str) -> str:
-    """As the form of a page does: line ends are `\\n`, and the database stores no NUL."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
 
 
 def _choose_settings(

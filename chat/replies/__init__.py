@@ -6,6 +6,7 @@ from chat.replies.creation import (
     can_continue,
     continue_reply,
     edit_question,
+    find_reply,
     regenerate_answer,
     start_reply,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "continue_reply",
     "edit_question",
     "finalize",
+    "find_reply",
     "load_text",
     "prepare",
     "regenerate_answer",

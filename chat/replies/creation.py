@@ -70,12 +70,12 @@ def once_per_request(
     @wraps(create_reply)
     def wrapper(user: User, /, *args: P.args, **kwargs: P.kwargs) -> Reply:
         request_id = cast(UUID, kwargs["request_id"])
-        if existing := _find_existing(user, request_id):
+        if existing := find_reply(user, request_id):
             return existing
         try:
             return create_reply(user, *args, **kwargs)
         except (IntegrityError, DuplicateRequest):
-            if existing := _find_existing(user, request_id):
+            if existing := find_reply(user, request_id):
                 return existing
             raise
 
@@ -190,7 +190,8 @@ def build_first_title(text: str) -> str:
     return " ".join(text.split())[:MAX_FIRST_TITLE_CHARS]
 
 
-def _find_existing(user: User, request_id: UUID) -> Reply | None:
+def find_reply(user: User, request_id: UUID) -> Reply | None:
+    """The reply that this request has created. None if there is none, or if it was deleted."""
     stream = Stream.objects.owned_by(user).filter(request_id=request_id).first()
     if stream is None:
         return None

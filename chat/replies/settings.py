@@ -27,6 +27,11 @@ MAX_SYSTEM_PROMPT_CHARS = 100_000
 TEMPERATURE_OUT_OF_RANGE = _("Temperature must be a number from 0 to 2.")
 
 
+def clean_text(text: str) -> str:
+    """With `\\n` for line ends, and without NUL, which the database does not store."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+
+
 class MultilineTextField(forms.CharField):
     """Text as it was typed, but with `\\n` for line ends. Browsers send `\\r\\n`."""
 
@@ -40,8 +45,7 @@ class MultilineTextField(forms.CharField):
         return {}
 
     def to_python(self, value: Any) -> str:
-        text = super().to_python(value) or ""
-        return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+        return clean_text(super().to_python(value) or "")
 
 
 @dataclass(frozen=True, slots=True)

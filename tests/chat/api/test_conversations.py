@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from chat.conversations.deletion import delete
 from chat.models import Conversation, IdempotentRequest, Message
 from streaming.models import Stream
 from tests.chat.api.conftest import Program
+from tests.factories import run_at_once
 from tests.streaming.factories import append_chunks, end_stream, reload_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -169,6 +171,33 @@ def test_a_refused_request_leaves_its_key_for_a_corrected_one(program: Program) 
     assert program.post("/conversations", QUESTION, Idempotency_Key="k").status_code == 201
 
 
+def test_a_process_that_dies_leaves_the_key_free(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row of the key and the reply are one transaction."""
+
+    class Died(BaseException):
+        pass
+
+    def die(*args: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr("chat.api.conversations.start_reply", die)
+        with pytest.raises(Died):
+            program.post("/conversations", QUESTION, Idempotency_Key="k")
+    assert not IdempotentRequest.objects.exists()
+    assert program.post("/conversations", QUESTION, Idempotency_Key="k").status_code == 201
+
+
+def test_the_same_key_at_once_is_one_reply(program: Program) -> None:
+    answers: list[Any] = run_at_once(
+        *[partial(program.post, "/conversations", QUESTION, Idempotency_Key="k")] * 4
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    assert Conversation.objects.count() == Stream.objects.count() == 1
+
+
 def test_a_repeated_request_renames_nothing_and_revives_nothing(program: Program) -> None:
     body = QUESTION | {"title": "Tides"}
     id = program.post("/conversations", body, Idempotency_Key="k").data["conversation"]["id"]
@@ -179,7 +208,6 @@ def test_a_repeated_request_renames_nothing_and_revives_nothing(program: Program
     gone = program.post("/conversations", body, Idempotency_Key="k")
     assert (gone.status_code, gone.data["code"]) == (410, "gone")
     delete(Conversation.objects.get(pk=id))
-    IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(minutes=2))
     assert program.post("/conversations", body, Idempotency_Key="k").status_code == 410
     assert not Conversation.objects.exists()
 
