@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from chat.api.models import IdempotentRequest as IdempotentRequest
 from chat.content_access.models import ContentGrant as ContentGrant
 from chat.deleted_sizes import DeletedSize as DeletedSize
+from chat.doors.models import ClientThread as ClientThread
 from chat.drafts.models import Draft as Draft
 from chat.model_overrides import ModelOverride as ModelOverride
 from chat.model_overrides import RefusedParameter as RefusedParameter
@@ -70,6 +71,16 @@ class Conversation(models.Model):
         editable=False,
         help_text=_("Hidden from its owner, and removed soon after."),
     )
+    door = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("The protocol of the programs that it belongs to; empty for a chat."),
+    )
+    expires_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("When workers delete it.")
+    )
     stored_chars = models.PositiveBigIntegerField(
         null=True,
         default=0,
@@ -87,6 +98,11 @@ class Conversation(models.Model):
                 fields=["deleted_at"],
                 name="conversation_deleted",
                 condition=Q(deleted_at__isnull=False),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="conversation_expiring",
+                condition=Q(expires_at__isnull=False),
             ),
             models.Index(
                 fields=["id"],

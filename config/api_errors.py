@@ -4,34 +4,23 @@ elsewhere."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
-
-from accounts.tokens.paths import API_PATH
-from chat.api.problems import CONTENT_TYPE, Problem
+from accounts.tokens.paths import API_PATHS
+from chat.api.problems import encode_problem
+from chat.doors.registry import find_door
 from streaming.asgi import ASGIApp, Receive, Send
 
 KEPT_HEADERS = frozenset({b"allow", b"connection", b"retry-after", b"vary", b"www-authenticate"})
-CODES = {
-    400: ("bad_request", _("The server can’t read this request. See docs/api.md.")),
-    403: ("forbidden", _("You may not do this.")),
-    404: ("not_found", _("There is no such thing, or it is not yours.")),
-    405: ("bad_method", _("This address does not take this method. See docs/api.md.")),
-    408: ("too_slow", _("The request took too long to arrive. Try again.")),
-    413: ("too_large", _("This is too long for one request. Send less text.")),
-    429: ("too_many", _("That was too often. Try again in a moment.")),
-    503: ("unavailable", _("The server is busy. Try again in a moment.")),
-}
-SERVER_ERROR = ("server_error", _("Something went wrong here. Try again in a moment."))
 
 
 def shape_api_errors(app: ASGIApp) -> ASGIApp:
     """Wrap the application of the `http` scopes. Errors that are JSON already stay."""
 
     async def app_with_shaped_errors(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if not scope["path"].startswith(API_PATH):
+        encode_error = _find_error_encoder(scope["path"])
+        if encode_error is None:
             await app(scope, receive, send)
             return
         body: bytes | None = None  # of the problem, until it is sent; then empty
@@ -40,8 +29,8 @@ def shape_api_errors(app: ASGIApp) -> ASGIApp:
             nonlocal body
             if message["type"] == "http.response.start":
                 if _needs_shape(message):
-                    body = _encode_problem(message["status"])
-                    message = _build_start(message, len(body))
+                    body, content_type = encode_error(message["status"])
+                    message = _build_start(message, len(body), content_type)
                     body = b"" if scope["method"] == "HEAD" else body
                 await send(message)
             elif body is None:
@@ -62,15 +51,17 @@ def _needs_shape(start: dict[str, Any]) -> bool:
     return start["status"] >= 400 and not any(b"json" in kind for kind in kinds)
 
 
-def _encode_problem(status: int) -> bytes:
-    return json.dumps(Problem(status, *CODES.get(status, SERVER_ERROR)).to_body()).encode()
+def _find_error_encoder(path: str) -> Callable[[int], tuple[bytes, str]] | None:
+    if door := find_door(path):
+        return door.encode_error
+    return encode_problem if path.startswith(API_PATHS) else None
 
 
-def _build_start(start: dict[str, Any], length: int) -> dict[str, Any]:
+def _build_start(start: dict[str, Any], length: int, content_type: str) -> dict[str, Any]:
     kept = [(name, value) for name, value in start["headers"] if name.lower() in KEPT_HEADERS]
     headers = [
         *kept,
-        (b"content-type", CONTENT_TYPE.encode()),
+        (b"content-type", content_type.encode()),
         (b"content-length", str(length).encode()),
         (b"cache-control", b"no-store"),
     ]

@@ -29,6 +29,7 @@ from config.handler import ThreadHandler
 from config.health import add_health_check
 from config.request_queue import RequestQueueMiddleware
 from config.response_headers import add_response_headers
+from streaming.doors.answers import send_follow_responses
 from streaming.doors.sse.routing import add_event_streams
 from streaming.doors.websocket.routing import build_websocket_app
 from streaming.runtime import Runtime
@@ -61,7 +62,7 @@ runtime = WebRuntime(worker=settings.EMBEDDED_WORKER)
 attach_to_reactor(runtime)
 setup.log_setup_code_in_thread()
 
-pages = even_out_answers(RequestQueueMiddleware(ThreadHandler()))
+pages = send_follow_responses(even_out_answers(RequestQueueMiddleware(ThreadHandler())))
 with_events = add_event_streams(pages)
 application = ProtocolTypeRouter(
     {

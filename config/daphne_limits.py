@@ -25,6 +25,7 @@ from config.health import HEALTH_PATH as HEALTH
 from config.logs import NO_CLIENT, method_for_log, path_for_log
 from config.response_headers import HEADER_BLOCK, RAW_HEADERS, add_missing_headers
 from config.security import SECURITY_HEADERS
+from streaming.doors.answers import BREAK_KEY
 from streaming.doors.client_identity import get_rate_limit_address
 
 TOO_LARGE_HEADERS = (
@@ -134,13 +135,17 @@ class LimitedRequest(http_protocol.WebRequest):
         return all(value.isascii() for value in self.requestHeaders.getRawHeaders(name, ()))
 
     def handle_reply(self, message: dict[str, Any]) -> None:
-        """Daphne's own errors need the headers; the application's responses have them."""
+        """Daphne's own errors need the headers; the application's responses have them. A response
+        that is broken off gets no proper end."""
         if message["type"] == "http.response.start":
             message = {
                 **message,
                 "headers": add_missing_headers(message.get("headers", ()), RAW_HEADERS),
             }
-        super().handle_reply(message)
+        if not message.get(BREAK_KEY):
+            super().handle_reply(message)
+        elif self.channel is not None:
+            self.channel.loseConnection()
 
     def _send_too_large(self) -> None:
         """Drop the rest of the body. Closing at once would lose the response for a client that is

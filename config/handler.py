@@ -8,11 +8,14 @@ interpreter.
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+from streaming.doors.answers import SCOPE_KEY, FollowResponse
 
 CANCEL_CHECK_STEPS = 4
 
@@ -29,4 +32,12 @@ class ThreadHandler(ASGIHandler):
         # Django's handler during these steps of the event loop.
         for _ in range(CANCEL_CHECK_STEPS):
             await asyncio.sleep(0)
-        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+        response = await sync_to_async(self.get_response, thread_sensitive=True)(request)
+        if isinstance(response, FollowResponse) and isinstance(request, ASGIRequest):
+            cast(dict[str, Any], request.scope)[SCOPE_KEY] = response
+        return response
+
+    async def send_response(self, response: HttpResponseBase, send: Any) -> None:
+        """A FollowResponse is sent later, by `send_follow_responses`."""
+        if not isinstance(response, FollowResponse):
+            await super().send_response(response, send)

@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import devices
 from accounts.devices import find_oldest_account
 from accounts.middleware import GetResponse
+from chat.doors.registry import starts_reply, stops_reply
 from config.credential_owners import (
     CredentialOwnerCache,
     credential_owners,
@@ -136,6 +137,8 @@ class SharesByKind:
         if path.startswith(settings.STATIC_URL):
             return self.static
         if method == "POST":
+            if stops_reply(path):
+                return self.stops
             for pattern, share in (
                 (LOGIN_PATHS, self.logins),
                 (STOP_PATHS, self.stops),
@@ -239,8 +242,9 @@ class RequestQueueMiddleware:
 
 def estimate_work_seconds(scope: Mapping[str, Any]) -> float:
     """CPU seconds of a request, in this thread and in others."""
-    starts_reply = scope["method"] == "POST" and REPLY_PATHS.fullmatch(scope["path"])
-    return float(scope.get(CPU_SECONDS_KEY, 0.0)) + (REPLY_SECONDS if starts_reply else 0.0)
+    path = scope["path"]
+    is_reply = scope["method"] == "POST" and (REPLY_PATHS.fullmatch(path) or starts_reply(path))
+    return float(scope.get(CPU_SECONDS_KEY, 0.0)) + (REPLY_SECONDS if is_reply else 0.0)
 
 
 def identify_known_browser(scope: Mapping[str, Any]) -> Client | None:

@@ -8,6 +8,7 @@ from django.urls import include, path
 from accounts import admin_guard, allauth_views
 from accounts.too_many_requests import respond_too_many_requests
 from chat.api.api import api
+from chat.doors.registry import load_doors
 from config import error_views, translations
 
 # The admin's own pages for signing in and for a new password have no rate limit; the site's do.
@@ -26,6 +27,7 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("accounts/", include("accounts.social.urls")),
     path("settings/", include("accounts.urls")),
+    *(path(door.path.lstrip("/"), include(door.urls)) for door in load_doors()),
     path("api/", api.urls),
     path("translations/<slug:language>.js", translations.script_catalog, name="script-catalog"),
     path("", include("chat.urls")),

@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import h11
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http import h11_impl, httptools_impl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets import websockets_sansio_impl
@@ -28,6 +30,7 @@ from config.logs import NO_CLIENT, ErrorTextFilter, method_for_log, path_for_log
 from config.response_headers import HEADER_BLOCK, add_response_headers
 from config.security import SECURITY_HEADERS
 from config.uvicorn_frames import PacedUvicornProtocol
+from streaming.doors.answers import BREAK_KEY
 
 HEADERS_TOO_LONG_MESSAGE = "The headers of this request are too long."
 BAD_REQUEST_HEADERS = (
@@ -153,6 +156,8 @@ def install_limits() -> None:
         PacedUvicornProtocol
     )
     H11Protocol.__new__ = lambda *_, **__: object.__new__(LimitedH11Protocol)  # type: ignore[method-assign,assignment]
+    for cycle in (httptools_impl.RequestResponseCycle, h11_impl.RequestResponseCycle):
+        cycle.send = _make_breakable(cycle.send)  # type: ignore[method-assign]
     for name, module in [*sys.modules.items()]:
         if name.startswith("uvicorn.protocols.") and hasattr(module, "get_path_with_query_string"):
             module.get_path_with_query_string = _get_path_for_log  # type: ignore[attr-defined]
@@ -162,6 +167,19 @@ def install_limits() -> None:
             module.service_unavailable = add_response_headers(module.service_unavailable)  # type: ignore[attr-defined]
     logging.getLogger("uvicorn.access").addFilter(_filter_access_record)
     logging.getLogger("uvicorn.error").addFilter(ErrorTextFilter())
+
+
+def _make_breakable(send: Callable[..., Any]) -> Callable[..., Any]:
+    """Uvicorn breaks a connection whose response is incomplete, but logs an error as well."""
+
+    async def send_or_break(self: Any, message: dict[str, Any]) -> None:
+        if message.get(BREAK_KEY):
+            self.disconnected = True
+            self.transport.close()
+        else:
+            await send(self, message)
+
+    return send_or_break
 
 
 async def _skip_proxy_headers(self: Any, scope: Any, receive: Any, send: Any) -> None:

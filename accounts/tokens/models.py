@@ -64,6 +64,9 @@ class AccessToken(models.Model):
     def has_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
+    def allows(self, right: Scope) -> bool:
+        return self.may_read if right is Scope.READ else right in self.scopes
+
     @property
     def may_read(self) -> bool:
         """Each change is answered with the changed thing, so a right to change without one to read

@@ -29,18 +29,36 @@ class ApiUser:
     needs the right “read” or “write”, all other methods the right “write”."""
 
     def __call__(self, request: HttpRequest) -> User:
-        headers = [
-            (name.lower().encode(), value.encode("latin-1", "replace"))
-            for name, value in request.headers.items()
-        ]
-        _require_json(request)
-        credential = get_credential(headers)
-        if credential is not None and credential.is_token:
-            return _authenticate_token(request, credential)
-        return _authenticate_session(request, {"headers": headers})
+        return authenticate(request, Scope.READ if request.method == "GET" else Scope.WRITE)
 
 
-def _require_json(request: HttpRequest) -> None:
+def authenticate(request: HttpRequest, needed: Scope) -> User:
+    """The user of a program's token with a right, or of a session of our own pages. Raises
+    Problem."""
+    require_json(request)
+    headers = _get_headers(request)
+    credential = get_credential(headers)
+    if credential is not None and credential.is_token:
+        return _authenticate_token(request, credential, needed)
+    return _authenticate_session(request, {"headers": headers})
+
+
+def authenticate_program(request: HttpRequest, needed: Scope) -> User:
+    """The user of a token with a right; cookies count for nothing. Raises Problem."""
+    credential = get_credential(_get_headers(request))
+    if credential is None or not credential.is_token:
+        raise _build_signed_out()
+    return _authenticate_token(request, credential, needed)
+
+
+def _get_headers(request: HttpRequest) -> list[tuple[bytes, bytes]]:
+    return [
+        (name.lower().encode(), value.encode("latin-1", "replace"))
+        for name, value in request.headers.items()
+    ]
+
+
+def require_json(request: HttpRequest) -> None:
     """A form of a browser is no JSON, so no page of another site can send one that is read."""
     if request.content_type not in JSON_TYPES and request.META.get("CONTENT_LENGTH") not in EMPTY:
         raise Problem(415, "no_json", _("Send JSON, as “Content-Type: application/json”."))
@@ -52,15 +70,14 @@ def get_user(request: HttpRequest) -> User:
     return user
 
 
-def _authenticate_token(request: HttpRequest, credential: Credential) -> User:
+def _authenticate_token(request: HttpRequest, credential: Credential, needed: Scope) -> User:
     token = find_tokens([credential.value]).get(credential.value)
     if token is None:
         raise _build_signed_out()
     if seconds := _limiter.try_consume(str(token.pk), is_known=True):
         text = _("This access token was used too often. Try again in a moment.")
         raise Problem(429, "too_many", text, headers={"Retry-After": str(seconds)})
-    needed = Scope.READ if request.method == "GET" else Scope.WRITE
-    if not (token.may_read if needed is Scope.READ else token.may_write):
+    if not token.allows(needed):
         text = _("This access token does not have the right “%(right)s”.")
         raise Problem(403, "missing_right", text % {"right": needed.value})
     record_use([token])

@@ -42,11 +42,13 @@ class RequestOnce:
 
 
 @contextmanager
-def idempotent_request(request: HttpRequest, user: User) -> Iterator[RequestOnce]:
-    """Run a POST in this context. The row and its effect are one transaction: a request that is
-    refused, or whose process dies, leaves its key free. Without a key each request has an id of
-    its own. Raises Problem."""
-    key = request.headers.get(HEADER, "")
+def idempotent_request(
+    request: HttpRequest, user: User, key: str | None = None
+) -> Iterator[RequestOnce]:
+    """Run a POST in this context. The key is that of the header, if none is given. The row and its
+    effect are one transaction: a request that is refused, or whose process dies, leaves its key
+    free. Without a key each request has an id of its own. Raises Problem."""
+    key = request.headers.get(HEADER, "") if key is None else key
     if len(key) > MAX_KEY_CHARS:
         text = _("An idempotency key may have up to %(count)s characters.")
         raise Problem(422, "bad_key", text % {"count": MAX_KEY_CHARS})

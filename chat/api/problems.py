@@ -3,6 +3,7 @@ people that says what to do."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -23,6 +24,18 @@ STATUS_BY_REJECTION = {
 }
 """Other rejections are about the values of the request: 422."""
 RETRY_AFTER_SECONDS = 60
+
+CODES = {
+    400: ("bad_request", _("The server can’t read this request. See docs/api.md.")),
+    403: ("forbidden", _("You may not do this.")),
+    404: ("not_found", _("There is no such thing, or it is not yours.")),
+    405: ("bad_method", _("This address does not take this method. See docs/api.md.")),
+    408: ("too_slow", _("The request took too long to arrive. Try again.")),
+    413: ("too_large", _("This is too long for one request. Send less text.")),
+    429: ("too_many", _("That was too often. Try again in a moment.")),
+    503: ("unavailable", _("The server is busy. Try again in a moment.")),
+}
+SERVER_ERROR = ("server_error", _("Something went wrong here. Try again in a moment."))
 
 
 class Problem(Exception):
@@ -67,3 +80,14 @@ def from_rejection(rejection: ReplyRejected) -> Problem:
     status = STATUS_BY_REJECTION.get(rejection.code, 422)
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 429 else {}
     return Problem(status, rejection.code, rejection.message, headers=headers)
+
+
+def build_problem_of_status(status: int) -> Problem:
+    """An error that was made outside of any view, such as a full queue."""
+    return Problem(status, *CODES.get(status, SERVER_ERROR))
+
+
+def encode_problem(status: int) -> tuple[bytes, str]:
+    """The body and its content type."""
+    body = json.dumps(build_problem_of_status(status).to_body())
+    return body.encode(), CONTENT_TYPE

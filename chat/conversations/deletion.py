@@ -21,6 +21,7 @@ from accounts.deletion.registry import (
 from chat import changes
 from chat.deleted_sizes import remember_sizes
 from chat.models import (
+    ClientThread,
     ContentGrant,
     Conversation,
     DeletedSize,
@@ -106,6 +107,14 @@ KINDS = (
         "Replies and titles with their chunks, before the conversation, which names them.",
         lambda id, limit: 0,
         _delete_streams,
+    ),
+    DataKind(
+        "names of clients",
+        Stage.CONTENT,
+        ("chat.ClientThread",),
+        "The names that other front ends gave to conversations.",
+        delete_selected(lambda id: ClientThread.objects.filter(user=id)),
+        delete_selected(lambda id: ClientThread.objects.filter(conversation=id)),
     ),
     DataKind(
         "conversations",

@@ -39,6 +39,9 @@ class SessionHolder(ABC):
     _credential: Credential | None = None
     may_write = False
     """Whether the client may stop streams."""
+    needs_read_right = True
+    """Whether a token needs the right to read streams. Otherwise the connection has checked the
+    right that it needs; the rights of a token never change."""
     _recheck_task: asyncio.Task[None] | None = None
     _owner_id: Any = None
 
@@ -98,7 +101,7 @@ class SessionHolder(ABC):
             return frames.CLOSE_SIGNED_OUT
         if isinstance(user_or_error, MissingRight):
             return frames.CLOSE_MISSING_RIGHT
-        return frames.CLOSE_TOO_MANY_SOCKETS if _has_too_many(user_or_error) else None
+        return frames.CLOSE_TOO_MANY_SOCKETS if has_too_many_connections(user_or_error) else None
 
     def count_connection(self, user: Any) -> None:
         """Count before anything is awaited. Of many connections that open at once, the next one
@@ -149,7 +152,8 @@ class SessionHolder(ABC):
         if access is None:
             return None
         self.may_write = access.may_write
-        return access.user if access.may_read else MissingRight()
+        is_allowed = access.may_read or not self.needs_read_right
+        return access.user if is_allowed else MissingRight()
 
 
 open_connections: set[SessionHolder] = set()
@@ -182,7 +186,8 @@ _connection_counts: Counter[Any] = Counter()
 """The number of connections of each user in this process."""
 
 
-def _has_too_many(user: Any) -> bool:
+def has_too_many_connections(user: Any) -> bool:
+    """Whether the user may open no further one in this process."""
     return _connection_counts[user.pk] >= engine_settings.MAX_SOCKETS_PER_USER
 
 

@@ -42,7 +42,14 @@ from accounts.tokens.tokens import create_token
 from chat.content_access.grants import grant_access
 from chat.drafts import storage
 from chat.drafts.storage import DraftChange
-from chat.models import Conversation, DeletedSize, IdempotentRequest, Message, RenderedText
+from chat.models import (
+    ClientThread,
+    Conversation,
+    DeletedSize,
+    IdempotentRequest,
+    Message,
+    RenderedText,
+)
 from streaming import journal, lifecycle
 from streaming.events import Finish
 from streaming.journal import Append
@@ -111,6 +118,8 @@ NOT_FILLED = {"accounts.AccountDeletion"}
 def add_data_of_programs(owner: User) -> None:
     create_token(owner, CANARY, [Scope.READ], None)
     IdempotentRequest.objects.create(request_id=uuid4(), user=owner, digest="0" * 64)
+    conversation = Conversation.objects.filter(user=owner).first()
+    ClientThread.objects.create(user=owner, door="x", name=CANARY, conversation=conversation)
     DeletedSize.objects.create(conversation_id=uuid4(), user=owner, size=1, sent_at=timezone.now())
 
 

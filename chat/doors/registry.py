@@ -1,0 +1,51 @@
+"""The list of the doors that chat adds, and the one way to ask which door an address belongs to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from django.utils.module_loading import import_string
+
+DOORS: tuple[str, ...] = ()
+"""Where each door describes itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One protocol. The patterns match the whole path."""
+
+    path: str
+    """With a slash at both ends. The site includes `urls` here."""
+    urls: str
+    """The module of its URL patterns."""
+    encode_error: Callable[[int], tuple[bytes, str]]
+    """The body and content type of an error that was made outside its views, from the status: such
+    as a full queue or an unknown address."""
+    reply_paths: str
+    """A POST to one of these starts a reply."""
+    stop_paths: str = ""
+    """A POST to one of these stops a reply, and waits for no page."""
+
+
+@cache
+def load_doors() -> tuple[Door, ...]:
+    """Longer paths first, because one may begin with another."""
+    doors = [import_string(path) for path in DOORS]
+    return tuple(sorted(doors, key=lambda door: -len(door.path)))
+
+
+def find_door(path: str) -> Door | None:
+    return next((door for door in load_doors() if path.startswith(door.path)), None)
+
+
+def starts_reply(path: str) -> bool:
+    door = find_door(path)
+    return door is not None and re.fullmatch(door.reply_paths, path) is not None
+
+
+def stops_reply(path: str) -> bool:
+    door = find_door(path)
+    return bool(door and door.stop_paths and re.fullmatch(door.stop_paths, path))

@@ -1,0 +1,270 @@
+"""Responses that follow a stream: a view starts a reply, and its door encodes the events.
+
+A view returns a FollowResponse. It is sent after the view has given back its thread and its place
+in the queue of requests, because it may be open for as long as a reply takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from streaming.access import StreamNotFound
+from streaming.asgi import ASGIApp, Receive, Send
+from streaming.database import run_in_db
+from streaming.doors.credentials import Credential, get_credential
+from streaming.doors.hooks import get_simulated_drop
+from streaming.doors.session_holder import (
+    SessionHolder,
+    get_bye_retry_ms,
+    has_too_many_connections,
+    open_connections,
+    seconds_until_check,
+)
+from streaming.follow import START_CURSOR, Ended, Snapshot, StateChanged, follow_stream
+from streaming.hub import Notification, get_hub, user_group
+from streaming.journal import Chunk
+from streaming.models import Stream
+
+SCOPE_KEY = "holdfast.follow_response"
+BREAK_KEY = "holdfast.break"
+"""A part of a body with this key breaks the connection off, after the bytes before it. The servers'
+own ways differ (config/daphne_limits.py, config/uvicorn_limits.py)."""
+HEARTBEAT_SECONDS = 10.0
+"""How often a response sends a comment, so that proxies see no idle connection."""
+SEND_TIMEOUT_SECONDS = 30.0
+"""How long a client may read nothing while the server has something to send."""
+
+
+class AnswerEncoder(ABC):
+    """Turns the events of one stream into the bytes of a protocol; one object for each response."""
+
+    heartbeat = b":\n\n"
+
+    @abstractmethod
+    def encode_start(self) -> bytes:
+        """The first bytes of the body."""
+
+    @abstractmethod
+    def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:
+        """Bytes of an event; none if the protocol has nothing to say about it."""
+
+    @abstractmethod
+    def encode_end(self, stream: Stream) -> bytes:
+        """The last bytes, from the row of the stream that has ended. May call the database."""
+
+
+class FollowResponse(HttpResponseBase, ABC):
+    """Follows a stream of a user whose right the view has checked. `refusal` is sent instead if the
+    user has too many open connections.
+
+    When this process ends, the body ends early: properly if `ends_cleanly`, otherwise the
+    connection breaks. It depends on the protocol which of the two makes a client come back. A
+    deleted stream or a revoked token always breaks it.
+    """
+
+    streaming = True
+    streaming_content = ()  # for middleware that asks
+
+    def __init__(
+        self, stream: Stream, user: Any, *, refusal: HttpResponse, ends_cleanly: bool = False
+    ) -> None:
+        super().__init__(content_type="text/event-stream")
+        self.stream, self.user = stream, user
+        self.refusal, self.ends_cleanly = refusal, ends_cleanly
+
+    @abstractmethod
+    async def send_through(self, sender: Sender) -> None:
+        """Send the start of the response and its body. Raises StreamNotFound."""
+
+
+class EncodedResponse(FollowResponse):
+    """Sends each event after a cursor as the encoder writes it."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        user: Any,
+        encoder: AnswerEncoder,
+        *,
+        refusal: HttpResponse,
+        after: int = START_CURSOR,
+        ends_cleanly: bool = False,
+    ) -> None:
+        super().__init__(stream, user, refusal=refusal, ends_cleanly=ends_cleanly)
+        self.encoder, self.after = encoder, after
+        self.headers["Cache-Control"] = "no-store, no-transform"
+        self.headers["X-Accel-Buffering"] = "no"  # lets nginx pass each event on at once
+
+    async def send_through(self, sender: Sender) -> None:
+        await sender.start_response(self)
+        sender.start_task(self._send_heartbeats(sender), "answer heartbeat")
+        await sender.send_part(self.encoder.encode_start())
+        async with aclosing(follow_stream(self.stream, self.after)) as events:
+            async for event in events:
+                if isinstance(event, Ended):
+                    last = await run_in_db(self._encode_end)
+                    await sender.send_part(last, is_last=True)
+                elif body := self.encoder.encode_event(event):
+                    await sender.send_part(body)
+
+    def _encode_end(self) -> bytes:
+        self.stream.refresh_from_db()
+        return self.encoder.encode_end(self.stream)
+
+    async def _send_heartbeats(self, sender: Sender) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await sender.send_part(self.encoder.heartbeat)
+
+
+class AwaitedResponse(FollowResponse):
+    """Sends nothing until the stream has ended. Then `build` makes the response from its row; it
+    may call the database."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        user: Any,
+        build: Callable[[Stream], HttpResponse],
+        *,
+        refusal: HttpResponse,
+    ) -> None:
+        super().__init__(stream, user, refusal=refusal)
+        self._build = build
+
+    async def send_through(self, sender: Sender) -> None:
+        async with aclosing(follow_stream(self.stream)) as events:
+            async for event in events:
+                if isinstance(event, Ended):
+                    response = await run_in_db(self._build_response)
+                    await sender.start_response(response)
+                    await sender.send_part(response.content, is_last=True)
+
+    def _build_response(self) -> HttpResponse:
+        self.stream.refresh_from_db()
+        return self._build(self.stream)
+
+
+class Sender(SessionHolder):
+    """Sends one FollowResponse to one client, for as long as its session or token is valid."""
+
+    needs_read_right = False
+
+    def __init__(self, credential: Credential | None, send: Send) -> None:
+        super().__init__()
+        self._credential = credential
+        self._send = send
+        self._send_lock = asyncio.Lock()
+        self._is_over = asyncio.Event()
+        self._has_finished = False
+        self._breaks_off = False
+        self._ends_cleanly = False
+
+    def schedule_close(self, code: int) -> None:
+        self._breaks_off = True
+        self._is_over.set()
+
+    def send_bye(self, retry_ms: int) -> None:
+        self._breaks_off = not self._ends_cleanly
+        self._is_over.set()
+
+    def on_session_checked(self, user: Any) -> None:
+        """Nothing here depends on the user's row."""
+
+    async def send_response(self, response: FollowResponse, receive: Receive) -> None:
+        if has_too_many_connections(response.user):
+            await self.start_response(response.refusal)
+            await self.send_part(response.refusal.content, is_last=True)
+            return
+        self.count_connection(response.user)
+        self._ends_cleanly = response.ends_cleanly
+        open_connections.add(self)
+        if (delay := get_simulated_drop(response.stream)) is not None:
+            asyncio.get_running_loop().call_later(delay, self.schedule_close, 0)
+        if (retry_ms := get_bye_retry_ms()) is not None:
+            self.send_bye(retry_ms)
+        with get_hub().listen(user_group(response.user.pk), self._on_user_notification):
+            self.start_task(self._send_all(response), "answer")
+            self.start_task(self._watch_disconnect(receive), "answer disconnect")
+            self.start_task(self._check_sessions(), "answer session check")
+            await self._is_over.wait()
+        if not self._has_finished:
+            await self._end_early()
+
+    async def _send_all(self, response: FollowResponse) -> None:
+        try:
+            await response.send_through(self)
+        except StreamNotFound:
+            self._breaks_off = True
+        except OSError:  # the client went away, or reads nothing: TimeoutError is an OSError
+            self._has_finished = True
+        self._is_over.set()
+
+    async def _end_early(self) -> None:
+        async with self._send_lock:
+            self._has_finished = True
+            end = {"more_body": self._breaks_off, BREAK_KEY: self._breaks_off}
+            await self._send({"type": "http.response.body", "body": b"", **end})
+
+    async def _watch_disconnect(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._has_finished = True
+        self._is_over.set()
+
+    async def _check_sessions(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(seconds_until_check(loop.time()))
+            await self.check_session()
+
+    def _on_user_notification(self, body: Notification) -> None:
+        if body.get("sessions"):
+            self.start_task(self.check_session(), "session check")
+
+    # Sending
+
+    async def start_response(self, response: HttpResponseBase) -> None:
+        headers = [
+            (name.encode("ascii"), value.encode("latin-1"))
+            for name, value in [
+                *response.items(),
+                *(("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()),
+            ]
+        ]
+        start = {"status": response.status_code, "headers": headers}
+        await self._send({"type": "http.response.start", **start})
+
+    async def send_part(self, body: bytes, *, is_last: bool = False) -> None:
+        """Raises OSError if the client does not read."""
+        async with self._send_lock:
+            if self._has_finished or self._is_over.is_set():
+                return
+            self._has_finished = is_last
+            part = {"body": body, "more_body": not is_last}
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                await self._send({"type": "http.response.body", **part})
+
+
+def send_follow_responses(app: ASGIApp) -> ASGIApp:
+    """Wrap the application of the `http` scopes. A FollowResponse that its handler left in the
+    scope is sent when the handler has returned."""
+
+    async def app_with_answers(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+        response: FollowResponse | None = scope.pop(SCOPE_KEY, None)
+        if response is not None:
+            sender = Sender(get_credential(scope["headers"]), send)
+            try:
+                await sender.send_response(response, receive)
+            finally:
+                sender.clean_up()
+
+    return app_with_answers
