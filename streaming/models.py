@@ -1,4 +1,4 @@
-"""The rows of the engine: a stream, its chunks, and the workers that run streams.
+"""The rows of the engine: a stream, its chunks or their cuts, and the workers that run streams.
 
 A stream is one run of a source of text for an owner. Its chunks are its journal: indexes
 0, 1, 2 … without a hole, never changed once written. These rows are the truth; the channel layer,
@@ -260,3 +260,25 @@ class StreamChunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stream_id}:{self.index}"
+
+
+class FoldedJournal(models.Model):
+    """The cuts of a folded stream, from which its chunks can be built again. A stream without a
+    row was folded by an older version, or its application shows nothing of it.
+
+    It is a table of its own, because rows of streams are read often and cuts seldom. The constraint
+    of the database is in the migration: it deletes this row with its stream even if an older
+    version, which knows no such table, deletes the stream.
+    """
+
+    stream = models.OneToOneField(
+        Stream,
+        primary_key=True,
+        on_delete=models.CASCADE,
+        db_constraint=False,
+        related_name="folded_journal",
+    )
+    cuts = models.BinaryField(help_text="As streaming/journal/cuts.py packs them.")
+
+    def __str__(self) -> str:
+        return f"{self.stream_id}: {len(self.cuts)} bytes"

@@ -56,8 +56,9 @@ class StreamHandler:
     default it does nothing.
 
     `load_text(stream)` returns the text of an ended stream that the application holds. Once it
-    has the journal's, the chunks are folded, and followers get this text. None means that the
-    application shows nothing of the stream any more.
+    has the journal's, the chunks are folded, and followers get this text. Text may be added to its
+    end later; if it changes, its chunks can't be built again. None means that the application
+    shows nothing of the stream any more.
 
     `convert_text(text)` returns a text of the journal as the application holds it, by default
     unchanged.

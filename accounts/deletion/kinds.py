@@ -59,7 +59,7 @@ register_data(
     DataKind(
         "streams",
         Stage.STREAMS,
-        ("streaming.Stream", "streaming.StreamChunk"),
+        ("streaming.Stream", "streaming.StreamChunk", "streaming.FoldedJournal"),
         "They are stopped first; then they are deleted with their chunks.",
         _delete_streams,
     )

@@ -84,13 +84,19 @@ class RecentChunks:
         if head is None or head != known:
             self.wake_waiters()
 
-    def chunks_after(self, index: int) -> list[Chunk]:
-        """Neighbours are merged. Empty unless all chunks after the index are cached."""
+    def chunks_after(self, index: int, *, joined: bool = True) -> list[Chunk]:
+        """Neighbours are merged, unless they shall not be `joined`. Empty unless all chunks after
+        the index are cached, and in this form."""
         chunks = self._chunks
         if chunks and chunks[-1].first == index + 1:  # nearly always
-            return [chunks[-1]]
-        newer = [*takewhile(lambda chunk: chunk.first > index, reversed(chunks))][::-1]
-        return [*coalesce(newer)] if newer and newer[0].first == index + 1 else []
+            newer = [chunks[-1]]
+        else:
+            newer = [*takewhile(lambda chunk: chunk.first > index, reversed(chunks))][::-1]
+            if not newer or newer[0].first != index + 1:
+                return []
+            if joined:
+                return [*coalesce(newer)]
+        return newer if joined or all(chunk.first == chunk.index for chunk in newer) else []
 
     @property
     def is_running(self) -> bool:
@@ -107,22 +113,22 @@ class RecentChunks:
         )
 
     async def next_chunks(
-        self, last: int, head: StreamHead
+        self, last: int, head: StreamHead, *, joined: bool = True
     ) -> tuple[StreamHead, list[Chunk] | None]:
         """Wait for chunks after an index, or for another head than this one. None instead of chunks
         means that some of them are only in the journal, or that the stream is deleted."""
-        while (news := self.find_news(last, head)) is None:
+        while (news := self.find_news(last, head, joined=joined)) is None:
             await self.wait_for_change()
         return news
 
     def find_news(
-        self, last: int, head: StreamHead
+        self, last: int, head: StreamHead, *, joined: bool = True
     ) -> tuple[StreamHead, list[Chunk] | None] | None:
         """The result of `next_chunks`; None if it would have to wait."""
         newest = self.head or head
         if self.is_deleted:
             return newest, None
-        if chunks := self.chunks_after(last):
+        if chunks := self.chunks_after(last, joined=joined):
             return newest, chunks
         if self.next_index > last + 1:
             return newest, None

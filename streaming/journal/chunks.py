@@ -145,15 +145,15 @@ def coalesce(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
             and size + len(chunk.delta) <= MAX_CHUNK_CHARS
         )
         if run and not fits:
-            yield _merge_chunks(run)
+            yield merge_chunks(run)
             run, size = [], 0
         run.append(chunk)
         size += len(chunk.delta)
     if run:
-        yield _merge_chunks(run)
+        yield merge_chunks(run)
 
 
-def _merge_chunks(run: Sequence[Chunk]) -> Chunk:
+def merge_chunks(run: Sequence[Chunk]) -> Chunk:
     if len(run) == 1:
         return run[0]
     delta = "".join(chunk.delta for chunk in run)

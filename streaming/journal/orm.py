@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Max, Min
+from django.db.models import F, Max, Min, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from streaming.events import StreamText
@@ -29,6 +29,9 @@ from streaming.models import (
 )
 
 ROWS_PER_READ = 2_000
+
+ChunkValues = tuple[int, int, str, int]
+"""Index, number of the kind, delta and offset of a row."""
 
 
 # Writing
@@ -126,14 +129,6 @@ def _delete_first_chunks(stream_id: int, max_rows: int) -> int:
     return chunks.filter(index__lt=first + max_rows).delete()[0]
 
 
-def fold_chunks(stream_id: int) -> None:
-    """The application must hold the text. From then on a cursor into the stream is answered by a
-    snapshot."""
-    with transaction.atomic():
-        Stream.objects.filter(id=stream_id).update(folded_at=Now())
-        StreamChunk.objects.filter(stream_id=stream_id).delete()
-
-
 # Reading
 
 
@@ -152,11 +147,15 @@ def read(cursors: Collection[Cursor]) -> Iterator[tuple[Cursor, StreamHead, Iter
 
 
 def read_rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
-    rows = (
-        StreamChunk.objects.filter(stream_id=stream_id, index__gt=after)
-        .order_by("index")
-        .values_list("index", "kind", "delta", "offset")[:limit]
-    )
+    return _to_chunks(_select_values(stream_id).filter(index__gt=after)[:limit])
+
+
+def _select_values(stream_id: int) -> QuerySet[StreamChunk, ChunkValues]:
+    rows = StreamChunk.objects.filter(stream_id=stream_id).order_by("index")
+    return rows.values_list("index", "kind", "delta", "offset")
+
+
+def _to_chunks(rows: Iterable[ChunkValues]) -> list[Chunk]:
     return [
         Chunk(index, index, KINDS_BY_NUMBER[number], delta, offset)
         for index, number, delta, offset in rows
@@ -165,11 +164,20 @@ def read_rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
 
 def read_text(stream_id: int) -> StreamText:
     """All the text that the journal holds, and the index that it reaches, from one query."""
+    return _join_text(_select_values(stream_id))
+
+
+def read_text_and_rows(stream_id: int) -> tuple[StreamText, list[Chunk]]:
+    """All that the journal holds, as text and row by row, from one query."""
+    rows = list(_select_values(stream_id))
+    return _join_text(rows), _to_chunks(rows)
+
+
+def _join_text(rows: Iterable[ChunkValues]) -> StreamText:
     parts: dict[str, list[str]] = {Kind.TEXT: [], Kind.REASONING: []}
     seams: dict[int, None] = {}
     next_index, kind = 0, ""
-    rows = StreamChunk.objects.filter(stream_id=stream_id).order_by("index")
-    for index, number, delta, offset in rows.values_list("index", "kind", "delta", "offset"):
+    for index, number, delta, offset in rows:
         kind = KINDS_BY_NUMBER[number]
         if kind in parts:
             parts[kind].append(delta)

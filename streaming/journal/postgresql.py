@@ -16,6 +16,7 @@ from streaming.journal.chunks import (
     Chunk,
     Cursor,
     StreamHead,
+    merge_chunks,
 )
 from streaming.journal.orm import read_rows
 from streaming.models import KIND_NUMBERS, KINDS_BY_NUMBER
@@ -154,3 +155,18 @@ def _split_groups(stream_id: int, groups: Iterable[tuple[Any, ...]]) -> Iterator
             yield Chunk(first, index, kind, delta, offset)
         else:
             yield from read_rows(stream_id, first - 1, count)
+
+
+def join_rows(rows: Iterable[Chunk], after: int) -> Iterator[Chunk]:
+    """Join rows after an index as the statement above does."""
+    for group, in_group in groupby(rows, lambda row: (row.index - after - 1) // ROWS_PER_GROUP):
+        if group >= GROUPS_PER_READ:
+            return
+        run = list(in_group)
+        size = sum(len(row.delta) for row in run)
+        is_joined = (
+            len({row.kind for row in run}) == 1
+            and size <= MAX_CHUNK_CHARS
+            and (run[0].kind in MERGEABLE_KINDS or len(run) == 1)
+        )
+        yield from [merge_chunks(run)] if is_joined else run

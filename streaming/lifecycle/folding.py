@@ -1,4 +1,4 @@
-"""Folding: drop the chunks of ended streams whose text the application holds."""
+"""Folding: keep only the cuts of the chunks of ended streams whose text the application holds."""
 
 from __future__ import annotations
 
@@ -32,10 +32,13 @@ def fold_ended_streams(limit: int = 100, after: int = 0) -> int:
 
 def _fold_stream(stream: Stream) -> None:
     handler = get_handler(stream.source)
-    text = handler.convert_text(journal.read_text(stream.id))
+    text, rows = journal.read_text_and_rows(stream.id)
     stored = handler.load_text(stream)
-    if stored is None or _has_text(stored, text):
+    if stored is None:
         journal.fold_chunks(stream.id)
+    elif _has_text(stored, handler.convert_text(text)):
+        cuts = journal.pack_chunks(rows, keeps_text=not _has_text(stored, text))
+        journal.fold_chunks(stream.id, cuts)
     else:
         logger.error("Stream %s differs from its stored text; its chunks stay", stream.uuid)
 

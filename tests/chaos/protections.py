@@ -76,10 +76,12 @@ def remove_refill() -> None:
     """A follower reads the journal once, when it joins. Later it depends on notifications alone."""
     from streaming.hub.recent import RecentChunks
 
-    async def next_notified_chunks(self: Any, last: int, head: Any) -> tuple[Any, list[Any] | None]:
+    async def next_notified_chunks(
+        self: Any, last: int, head: Any, *, joined: bool = True
+    ) -> tuple[Any, list[Any] | None]:
         while not self.is_deleted:
             newest = self.head or head
-            chunks = self.chunks_after(last)
+            chunks = self.chunks_after(last, joined=joined)
             if chunks or newest != head:
                 return newest, chunks
             await self.wait_for_change()

@@ -79,6 +79,9 @@ def fill_account(owner: User, administrator: User) -> list[Stream]:
     """Give the account at least one row of every kind of data. Return its running streams."""
     first = start_reply(owner, f"{CANARY} question", system_prompt=f"{CANARY} prompt")
     finish_reply(first, f"{CANARY} answer")
+    journal.fold_chunks(
+        first.stream.pk, journal.pack_chunks(journal.read_text_and_rows(first.stream.pk)[1])
+    )
     create_signed_in_client(owner).get(f"/c/{first.conversation.pk}/")  # renders it
     assert RenderedText.objects.exists()
     running = []

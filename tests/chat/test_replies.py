@@ -17,6 +17,7 @@ from chat.presentation.current_text import read_current_text
 from chat.replies import Reply, ReplyRejected
 from streaming import journal, lifecycle
 from streaming.events import Finish, StreamText
+from streaming.follow import START_CURSOR, read_page
 from streaming.hub import WORKERS_GROUP
 from streaming.lifecycle import Ending, notifications
 from streaming.models import Kind, State, Stream
@@ -483,6 +484,31 @@ def test_the_first_stream_of_a_continued_reply_keeps_its_own_text(owner: User) -
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("continued_first", [True, False])
+def test_each_stream_of_a_continued_reply_is_built_again(
+    owner: User, settings: Settings, continued_first: bool
+) -> None:
+    """The first one, too, whose text is the beginning of the message's."""
+    settings.STREAMING_FOLD_AFTER_SECONDS = -1
+    reply = start_reply(owner)
+    stream = claim_reply(reply)
+    append_chunks(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
+    end_stream(stream, Ending(State.STOPPED))
+    before = read_page(stream, START_CURSOR)
+    if not continued_first:
+        lifecycle.fold_ended_streams()
+    more = replies.continue_reply(owner, answer=reload_answer(reply), request_id=uuid4())
+    further_stream = claim_reply(more)
+    append_chunks(further_stream, (Kind.REASONING, "so"), " and", " three")
+    end_stream(further_stream)
+    before_further = read_page(further_stream, START_CURSOR)
+    lifecycle.fold_ended_streams()
+    assert not Stream.objects.filter(folded_at=None).exists()
+    assert read_page(stream, START_CURSOR) == before
+    assert read_page(further_stream, START_CURSOR) == before_further
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "pieces",
     [
@@ -499,9 +525,11 @@ def test_a_stream_with_marks_of_reasoning_is_folded(
     stream = claim_reply(reply)
     append_chunks(stream, *pieces)
     end_stream(stream)
+    before = read_page(stream, START_CURSOR)
     lifecycle.fold_ended_streams()
     stream.refresh_from_db()
     assert stream.folded_at
+    assert read_page(stream, START_CURSOR) == before, "with the marks"
     stored = replies.load_text(stream)
     answer = reload_answer(reply)
     assert stored
@@ -519,8 +547,11 @@ def test_a_marked_stream_of_a_continued_reply_is_folded(owner: User, settings: S
     further_stream = claim_reply(more)
     append_chunks(further_stream, "Hm?", REASONING_MARK, "and low.")
     end_stream(further_stream)
+    streams = Stream.objects.order_by("pk")
+    before = [read_page(each, START_CURSOR) for each in streams]
     lifecycle.fold_ended_streams()
     assert not Stream.objects.filter(folded_at=None).exists()
+    assert [read_page(each, START_CURSOR) for each in streams] == before
     assert reload_answer(reply).content == "High, and low."
 
 

@@ -63,6 +63,16 @@ def create_empty(owner: User) -> Stream:
 
 
 def create_folded(owner: User) -> Stream:
+    """Its chunks can be built again."""
+    stream = create_ended(owner)
+    text, rows = journal.read_text_and_rows(stream.pk)
+    assert text.content == TEXT
+    journal.fold_chunks(stream.pk, journal.pack_chunks(rows))
+    return stream
+
+
+def create_folded_without_cuts(owner: User) -> Stream:
+    """As an older version folds it."""
     stream = create_ended(owner)
     journal.fold_chunks(stream.pk)
     return stream
@@ -74,6 +84,7 @@ STATES: dict[str, Callable[[User], Stream]] = {
     "ended": create_ended,
     "empty": create_empty,
     "folded": create_folded,
+    "folded without cuts": create_folded_without_cuts,
 }
 LENGTHS = {"queued": 0, "empty": 0}
 
@@ -81,11 +92,12 @@ LENGTHS = {"queued": 0, "empty": 0}
 def expect(door: str, state: str, cursor: int) -> Told:
     """The answer to the owner. Only event streams say that everything was read, because a browser
     asks again and again until then."""
-    length, has_ended = LENGTHS.get(state, CHUNKS), state in ("ended", "empty", "folded")
+    length, has_ended = LENGTHS.get(state, CHUNKS), state not in ("queued", "running")
     last = length - 1
     if door == "events" and has_ended and cursor >= 0 and cursor == max(last, 0):
         return Told("over", index=cursor, has_ended=True)
-    if state == "folded" or cursor > last:
+    is_rebuilt = state == "folded" and door == "chunks"
+    if (state.startswith("folded") and not is_rebuilt) or cursor > last:
         return Told("snapshot", TEXT if length else "", last, has_ended)
     return Told("rest", "".join(PIECES[cursor + 1 : length]), last, has_ended)
 

@@ -17,9 +17,10 @@ from chat.api import outputs
 from chat.api.idempotency import delete_old_requests
 from chat.conversations.deletion import delete
 from chat.models import Conversation, IdempotentRequest, Message
-from streaming.models import Stream
+from streaming import lifecycle
+from streaming.models import Kind, Stream
 from tests.chat.api.conftest import Program
-from tests.factories import run_at_once
+from tests.factories import Piece, run_at_once
 from tests.streaming.factories import append_chunks, end_stream, reload_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +34,7 @@ def start(program: Program, **changes: Any) -> Any:
     return answer.data
 
 
-def finish(reply: dict[str, Any], *pieces: str) -> Stream:
+def finish(reply: dict[str, Any], *pieces: Piece) -> Stream:
     """Write the text of the answer, and end its stream, as a worker does."""
     stream = Stream.objects.get(uuid=reply["answer"]["stream"]["id"])
     Stream.objects.filter(pk=stream.pk).update(state="running", epoch=1)
@@ -137,6 +138,19 @@ def test_chunks_are_read_from_an_index(program: Program) -> None:
     for wrong in ("-2", "x", "1.5", str(2**53), ""):
         answer = program.get(f"{path}?after={wrong}")
         assert (answer.status_code, answer.data["errors"][0]["field"]) == (422, "after")
+
+
+def test_chunks_of_a_folded_stream_are_answered_byte_for_byte_as_before(
+    program: Program, settings: Any
+) -> None:
+    settings.STREAMING_FOLD_AFTER_SECONDS = 0
+    reasoning = (Kind.REASONING, "Hm. ")
+    stream = finish(start(program), reasoning, "The ", "tide ", (Kind.SEAM, ""), "\N{WATER WAVE}.")
+    paths = [f"/streams/{stream.uuid}/chunks?after={after}" for after in range(-1, 8)]
+    before = [program.get(path).content for path in paths]
+    lifecycle.fold_ended_streams()
+    assert reload_stream(stream).folded_at
+    assert [program.get(path).content for path in paths] == before
 
 
 def test_a_stop_twice_is_answered_alike(program: Program) -> None:
