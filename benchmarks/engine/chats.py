@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from uuid import uuid4
 
 from django.db import connection
@@ -10,13 +9,15 @@ from django.db.models.functions import Now
 
 from accounts.api_keys import keys
 from accounts.models import User
+from benchmarks.engine.prose import read_prose, split_tokens
 from benchmarks.engine.source import KEY
 from chat import replies as chat_replies
 from chat.models import Conversation, Message
 from chat.replies import ReplySettings
-from streaming.models import State, Stream
+from streaming import journal
+from streaming.journal import Chunk
+from streaming.models import FoldedJournal, Kind, State, Stream
 
-ROOT = Path(__file__).resolve().parents[2]
 MODEL = "gpt-4o-mini"
 MESSAGE_TEXT = "The holdfast grips the rock, and the blade gives way to the tide. " * 6
 ANSWER_CHARS = 9_000
@@ -66,10 +67,10 @@ def _create_conversation(user: User, turns: int) -> Conversation:
     return conversation
 
 
-def create_folded_replies(count: int) -> list[int]:
+def create_folded_replies(count: int, tokens_per_chunk: int) -> list[int]:
     """Create answers whose chunks are folded. Return the bytes of all their rows with indexes, and
-    of their text, which is this project's own prose."""
-    prose = "".join(p.read_text() for p in sorted((ROOT / "docs").glob("*.md")))
+    of their text, which is this project's own prose in pieces like the tokens of a model."""
+    prose = read_prose()
     user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
     conversation = Conversation.objects.create(user=user, title="Kelp")
     before, text = _measure_tables(), 0
@@ -77,12 +78,13 @@ def create_folded_replies(count: int) -> list[int]:
         at = number * 997 % (len(prose) - ANSWER_CHARS)
         content = prose[at : at + ANSWER_CHARS]
         text += len(content.encode())
+        chunks = _cut(content, tokens_per_chunk)
         stream = Stream.objects.create(
             owner=user,
             request_id=uuid4(),
             source=chat_replies.SOURCE,
             state=State.COMPLETED,
-            next_index=len(content) // 5,
+            next_index=len(chunks),
             length=len(content),
             ended_at=Now(),
             folded_at=Now(),
@@ -94,13 +96,26 @@ def create_folded_replies(count: int) -> list[int]:
             is_complete=True,
             stream=stream,
         )
+        FoldedJournal.objects.create(stream=stream, cuts=journal.pack_chunks(chunks))
     return [_measure_tables() - before, text]
 
 
+def _cut(content: str, tokens_per_chunk: int) -> list[Chunk]:
+    tokens = split_tokens(content)
+    chunks: list[Chunk] = []
+    offset = 0
+    for at in range(0, len(tokens), tokens_per_chunk):
+        delta = "".join(tokens[at : at + tokens_per_chunk])
+        chunks += journal.split_delta(Kind.TEXT, delta, len(chunks), offset)
+        offset += len(delta)
+    assert offset == len(content)
+    return chunks
+
+
 def _measure_tables() -> int:
+    tables = ("chat_message", "streaming_stream", "streaming_foldedjournal")
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_total_relation_size('chat_message') + "
-            "pg_total_relation_size('streaming_stream')"
+            "SELECT sum(pg_total_relation_size(t)) FROM unnest(%s::text[]) AS t", [[*tables]]
         )
         return int(cursor.fetchone()[0])
