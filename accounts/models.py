@@ -67,6 +67,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         ),
     )
 
+    shows_program_chats = models.BooleanField(
+        _("show chats of programs"),
+        null=True,
+        blank=True,
+        help_text=_("Whether the list shows the chats of programs that use the gateway."),
+    )
+
     retention_days = models.PositiveIntegerField(
         _("delete chats after"),
         null=True,

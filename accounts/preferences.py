@@ -15,11 +15,17 @@ from accounts.audit.kinds import SETTINGS_CHANGED
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.models import User
 
+FIELDS = ["background_replies", "shows_program_chats"]
+
 
 class ReplyPreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
+    shows_program_chats = forms.BooleanField(  # the column may be empty
+        required=False, label=gettext_lazy("List the chats of programs")
+    )
+
     class Meta:
         model = User
-        fields = ["background_replies"]
+        fields = FIELDS
         labels = {"background_replies": gettext_lazy("Resume from OpenAI after a crash")}
         help_texts = {"background_replies": ""}  # the page explains it
 
@@ -32,8 +38,9 @@ def reply_preferences_page(request: UserRequest) -> HttpResponse:
     )
     if not form.is_valid():
         return render(request, "settings/replies.html", {"form": form})
-    form.instance.save(update_fields=["background_replies"])  # others may have changed
+    form.instance.save(update_fields=FIELDS)  # others may have changed
     if form.has_changed():
-        record_event(SETTINGS_CHANGED, form.instance, request=request, fields="background_replies")
+        fields = ", ".join(form.changed_data)
+        record_event(SETTINGS_CHANGED, form.instance, request=request, fields=fields)
     messages.success(request, _("Your settings are saved."))
     return redirect("replies")

@@ -12,10 +12,18 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import User
+from chat.models import Conversation
 from streaming.hub import build_revision_notification, notify, user_group
 
 DRAFTS = "drafts"
 """The topic of a change that concerns only drafts."""
+
+
+def announce(conversation: Conversation) -> None:
+    """Tell the pages of its owner about a change of a reply, unless no page lists the
+    conversation: a busy program would otherwise make them fetch the list all the time."""
+    if not conversation.door or conversation.user.shows_program_chats:
+        bump_revision(conversation.user_id)
 
 
 def bump_revision(user_id: int, topic: str = "") -> int:

@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from chat.api.models import IdempotentRequest as IdempotentRequest
 from chat.content_access.models import ContentGrant as ContentGrant
 from chat.deleted_sizes import DeletedSize as DeletedSize
+from chat.doors.gateway.models import GatewayConversation as GatewayConversation
+from chat.doors.gateway.models import GatewayResponse as GatewayResponse
 from chat.doors.models import ClientThread as ClientThread
 from chat.drafts.models import Draft as Draft
 from chat.model_overrides import ModelOverride as ModelOverride
@@ -93,6 +95,12 @@ class Conversation(models.Model):
     class Meta:
         indexes = [
             models.Index("user", models.F("updated_at").desc(), name="conversation_newest"),
+            models.Index(
+                "user",
+                models.F("updated_at").desc(),
+                name="conversation_listed",
+                condition=Q(door=""),
+            ),
             models.Index(fields=["status"], name="conversation_status"),
             models.Index(
                 fields=["deleted_at"],

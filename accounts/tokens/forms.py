@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccessToken
-from accounts.tokens.models import OFFERED_SCOPES, Scope
+from accounts.tokens.models import Scope
 
 DEFAULT_DAYS = 90
 LIFETIMES = [
@@ -25,7 +25,7 @@ class TokenForm(forms.ModelForm):
 
     scopes = forms.TypedMultipleChoiceField(
         label=_("Rights"),
-        choices=[(scope.value, scope.label) for scope in OFFERED_SCOPES],
+        choices=Scope.choices,
         coerce=Scope,
         initial=[Scope.READ],
         widget=forms.CheckboxSelectMultiple,

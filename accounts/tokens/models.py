@@ -22,10 +22,6 @@ class Scope(models.TextChoices):
     GATEWAY = "gateway", _("gateway: ask models through the OpenAI-compatible API")
 
 
-OFFERED_SCOPES = (Scope.READ, Scope.WRITE)
-"""The gateway is not there yet."""
-
-
 class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
     def owned_by(self, user: AbstractBaseUser) -> AccessTokenQuerySet:
         return self.filter(user_id=user.pk)

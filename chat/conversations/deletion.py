@@ -26,6 +26,8 @@ from chat.models import (
     Conversation,
     DeletedSize,
     Draft,
+    GatewayConversation,
+    GatewayResponse,
     IdempotentRequest,
     Message,
 )
@@ -115,6 +117,22 @@ KINDS = (
         "The names that other front ends gave to conversations.",
         delete_selected(lambda id: ClientThread.objects.filter(user=id)),
         delete_selected(lambda id: ClientThread.objects.filter(conversation=id)),
+    ),
+    DataKind(
+        "responses of the gateway",
+        Stage.CONTENT,
+        ("chat.GatewayResponse",),
+        "The parameters with which programs asked for replies.",
+        delete_selected(lambda id: GatewayResponse.objects.filter(user=id)),
+        delete_selected(lambda id: GatewayResponse.objects.filter(conversation=id)),
+    ),
+    DataKind(
+        "conversations of the gateway",
+        Stage.CONTENT,
+        ("chat.GatewayConversation",),
+        "What programs have noted with their conversations.",
+        delete_selected(lambda id: GatewayConversation.objects.filter(user=id)),
+        delete_selected(lambda id: GatewayConversation.objects.filter(conversation=id)),
     ),
     DataKind(
         "conversations",

@@ -76,7 +76,7 @@ def load_sidebar(
     """Load rows from the top or after a position. With `through`, load at least all rows up to that
     position, to which the reader has scrolled. Rows that are appended to others don't repeat their
     heading."""
-    conversations = Conversation.objects.owned_by(user).only(
+    conversations = Conversation.objects.listed_for(user).only(
         "title", "status", "is_read", "pinned", "updated_at", "current_leaf"
     )
     size = PAGE_SIZE
@@ -97,7 +97,7 @@ def load_page(
     user: User, after: RowPosition | None, size: int
 ) -> tuple[list[Conversation], RowPosition | None]:
     """The conversations after a position, and the position for the next page; None at the end."""
-    conversations = Conversation.objects.owned_by(user).defer("system_prompt")
+    conversations = Conversation.objects.listed_for(user).defer("system_prompt")
     found = _load_rows(conversations, after, size + 1)
     shown = found[:size]
     if len(found) <= size:

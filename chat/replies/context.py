@@ -46,6 +46,11 @@ FOLLOWUP_HINT = (
 )
 
 
+BEGINNING = "…"
+"""Stands for the user's first turn where a program's history begins with the assistant: most models
+refuse such a history."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContextStats:
     """Stored with the reply, for its details. `tokens` is the estimate of what was sent, `reserve`
@@ -102,6 +107,34 @@ def build_context(
     if for_followup:
         selected = (*selected[:-1], replace(selected[-1], hint=FOLLOWUP_HINT))
     return PromptContext((*selected, *added), system, stats)
+
+
+def build_exact_context(
+    history: Iterable[Turn],
+    *,
+    system: str = "",
+    context_window: int | None = None,
+    max_output: int | None = None,
+    max_tokens: int | None = None,
+    partial: str = "",
+) -> PromptContext:
+    """The context of a program, which decides itself what the model is sent: all turns, and no
+    hint. If they don't fit the window, the provider refuses them in its own words."""
+    turns = list(history)
+    if next((turn.role for turn in turns if turn.text.strip()), "user") == "assistant":
+        turns.insert(0, Turn("user", BEGINNING))
+    sent = (*normalize_turns(turns), *_build_continuation_turns(partial))
+    stats = ContextStats(
+        turns=len(sent),
+        left_out=0,
+        refers_back=False,
+        tokens=estimate_tokens(system) + sum(map(estimate_turn_tokens, sent)),
+        reserve=_compute_reserve(
+            sent, False, context_window or DEFAULT_CONTEXT_WINDOW, max_output, max_tokens
+        ),
+        window=context_window or 0,
+    )
+    return PromptContext(sent, system, stats)
 
 
 def normalize_turns(history: Iterable[Turn]) -> tuple[Turn, ...]:

@@ -99,12 +99,12 @@ def start_reply(
     fitted = validate_settings(reply_settings, model)
     size = len(text) + len(fitted.system_prompt)
     with transaction.atomic():
-        into = _lock_conversation(user, conversation.pk, request_id) if conversation else None
+        into = lock_conversation(user, conversation.pk, request_id) if conversation else None
         parent_id = _resolve_parent_id(into, position) if into else None
-        _enforce_limits(user, request_id, size)
+        enforce_limits(user, request_id, size)
         into = into or Conversation.objects.create(user=user, title=build_first_title(text))
-        question = _create_question(into, parent_id, text)
-        return _create_answer(into, question, request_id, fitted, model, len(text))
+        question = create_question(into, parent_id, text)
+        return create_answer(into, question, request_id, fitted, model, len(text))
 
 
 @once_per_request
@@ -116,10 +116,10 @@ def edit_question(
     model = require_model(user, reply_settings.model, reply_settings.provider)
     fitted = validate_settings(reply_settings, model)
     with transaction.atomic():
-        conversation = _lock_conversation(user, question.conversation_id, request_id)
-        _enforce_limits(user, request_id, len(text) + len(fitted.system_prompt))
-        version = _create_question(conversation, question.parent_id, text)
-        return _create_answer(conversation, version, request_id, fitted, model, len(text))
+        conversation = lock_conversation(user, question.conversation_id, request_id)
+        enforce_limits(user, request_id, len(text) + len(fitted.system_prompt))
+        version = create_question(conversation, question.parent_id, text)
+        return create_answer(conversation, version, request_id, fitted, model, len(text))
 
 
 @once_per_request
@@ -131,10 +131,10 @@ def regenerate_answer(
     model = require_model(user, reply_settings.model, reply_settings.provider)
     fitted = validate_settings(reply_settings, model)
     with transaction.atomic():
-        conversation = _lock_conversation(user, answer.conversation_id, request_id)
-        _enforce_limits(user, request_id, len(fitted.system_prompt))
+        conversation = lock_conversation(user, answer.conversation_id, request_id)
+        enforce_limits(user, request_id, len(fitted.system_prompt))
         question = conversation.messages.get(children=answer.pk)
-        return _create_answer(conversation, question, request_id, fitted, model)
+        return create_answer(conversation, question, request_id, fitted, model)
 
 
 @once_per_request
@@ -143,7 +143,7 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
     begins with the text so far. Raises ReplyRejected."""
     model = require_model(user, answer.model, answer.provider)
     with transaction.atomic():
-        conversation = _lock_conversation(user, answer.conversation_id, request_id)
+        conversation = lock_conversation(user, answer.conversation_id, request_id)
         answer = Message.objects.select_related("stream", "parent").get(pk=answer.pk)
         if answer.stream is None or answer.parent is None or not can_continue(answer):
             message = _("This reply is complete. There is nothing to continue.")
@@ -151,7 +151,7 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
         stored = ReplySettings.from_json(answer.stream.arguments)
         chosen = replace(stored, model=model.id, provider=model.provider)
         size = len(answer.content) + len(answer.reasoning) + len(conversation.system_prompt)
-        _enforce_limits(user, request_id, size)
+        enforce_limits(user, request_id, size)
         paying = limits.find_connection(user, model)
         reserved = limits.reserve_use(conversation, paying, model, chosen.max_tokens, size)
         answer.stream = lifecycle.enqueue(
@@ -173,7 +173,7 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
         conversation.updated_at = Now()
         limits.add_stored_chars(conversation, len(chosen.system_prompt))
         conversation.save(update_fields=["status", "updated_at", "stored_chars"])
-        changes.bump_revision(conversation.user_id)
+        changes.announce(conversation)
         return Reply(conversation, answer.parent, answer, answer.stream)
 
 
@@ -208,7 +208,7 @@ def _raise_if_stored(user: User, request_id: UUID) -> None:
         raise DuplicateRequest
 
 
-def _lock_conversation(user: User, conversation_id: UUID, request_id: UUID) -> Conversation:
+def lock_conversation(user: User, conversation_id: UUID, request_id: UUID) -> Conversation:
     rows = Conversation.objects.select_for_update().filter(pk=conversation_id, deleted_at=None)
     conversation = rows.first()
     if conversation is None:
@@ -228,7 +228,7 @@ def _resolve_parent_id(conversation: Conversation, position: PagePosition | None
     return position.parent_id
 
 
-def _create_question(conversation: Conversation, parent_id: UUID | None, text: str) -> Message:
+def create_question(conversation: Conversation, parent_id: UUID | None, text: str) -> Message:
     if not text.strip():
         raise ReplyRejected("empty", EMPTY_MESSAGE)
     return Message.objects.create(
@@ -240,13 +240,14 @@ def _create_question(conversation: Conversation, parent_id: UUID | None, text: s
     )
 
 
-def _create_answer(
+def create_answer(
     conversation: Conversation,
     question: Message,
     request_id: UUID,
     reply_settings: ReplySettings,
     model: catalog.Model,
     question_chars: int = 0,
+    **arguments: Any,
 ) -> Reply:
     """An empty answer with its queued stream, as the conversation's leaf. `question_chars` is the
     length of a question that is new. The limits were enforced before. Raises ReplyRejected."""
@@ -265,7 +266,7 @@ def _create_answer(
         owner=user,
         request_id=request_id,
         source=SOURCE,
-        arguments=_build_arguments(answer, reply_settings) | reserved,
+        arguments=_build_arguments(answer, reply_settings) | reserved | arguments,
         lane=str(conversation.pk),
         pool=limits.select_pool(model, paying),
         size=size,
@@ -278,7 +279,7 @@ def _create_answer(
     conversation.updated_at = Now()
     conversation.save()
     conversation.refresh_from_db(fields=["updated_at"])
-    changes.bump_revision(user.pk)
+    changes.announce(conversation)
     return Reply(conversation, question, answer, answer.stream)
 
 
@@ -288,7 +289,7 @@ def _build_arguments(answer: Message, reply_settings: ReplySettings) -> dict[str
     return {"message": str(answer.pk), **reply_settings.to_json()}
 
 
-def _enforce_limits(user: User, request_id: UUID, size: int) -> None:
+def enforce_limits(user: User, request_id: UUID, size: int) -> None:
     """Raises ReplyRejected if the user asks for too much. A repeated request counts once. Call it
     before the text is written: a refused one may be half a megabyte."""
     allowed = limits.lock_user(user)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -25,6 +27,11 @@ from streaming.sources import StreamHandler
 from streaming.sources import register as register_source
 
 SOURCE = "chat"
+EXACT = "exact"
+"""The argument of a reply whose model gets all turns as a program sent them."""
+
+TEMPORARY_KEPT_FOR = timedelta(hours=1)
+"""How long a temporary conversation stays after the end of its last reply, if nobody reads it."""
 
 STATUS_BY_STATE = {
     State.COMPLETED: Conversation.ReplyStatus.COMPLETED,
@@ -54,8 +61,9 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
     model = credentials.get_stream_model(stream)
     answer = Message.objects.select_related("conversation").get(pk=stream.arguments["message"])
     chosen = ReplySettings.from_json(stream.arguments).for_model(model)
-    planned = context.build_context(
-        _load_history(answer),
+    build_context = context.build_exact_context if _is_exact(stream) else context.build_context
+    planned = build_context(
+        load_turns(answer.conversation, answer.parent_id),
         system=chosen.system_prompt,
         context_window=model.context_window,
         max_output=model.max_output,
@@ -76,28 +84,34 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
     return credentials.build_source(stream, model, request, text)
 
 
+def _is_exact(stream: Stream) -> bool:
+    return bool(stream.arguments.get(EXACT))
+
+
 def _build_cache_key(answer: Message) -> str:
     """The provider learns which requests belong together, but not the conversation's address."""
     return hashlib.sha256(f"conversation {answer.conversation_id}".encode()).hexdigest()[:32]
 
 
-def _load_history(answer: Message) -> list[Turn]:
+def load_turns(conversation: Conversation, last_id: UUID | None) -> list[Turn]:
+    """The turns of a branch up to a message."""
     messages = {
         message.pk: message
-        for message in answer.conversation.messages.annotate(
-            has_reasoning=Q(reasoning__gt="")
-        ).only("parent_id", "role", "content", "provider")
+        for message in conversation.messages.annotate(has_reasoning=Q(reasoning__gt="")).only(
+            "parent_id", "role", "content", "provider"
+        )
     }
     turns: list[Turn] = []
-    at = answer.parent_id
+    at = last_id
     while at is not None:
         message = messages[at]
-        turns.append(_to_turn(message))
+        turns.append(to_turn(message))
         at = message.parent_id
     return turns[::-1]
 
 
-def _to_turn(message: Any) -> Turn:
+def to_turn(message: Any) -> Turn:
+    """`message` has an annotation `has_reasoning`."""
     if message.role == Message.Role.USER:
         return Turn("user", message.content)
     return Turn(
@@ -137,11 +151,15 @@ def _update_conversation(
         Conversation.ReplyStatus.STREAMING if others else STATUS_BY_STATE[State(stream.state)]
     )
     conversation.updated_at = Now()
-    conversation.is_read = False
-    conversation.save(update_fields=["status", "updated_at", "is_read", "stored_chars"])
+    conversation.is_read = bool(conversation.door)
+    fields = ["status", "updated_at", "is_read", "stored_chars"]
+    if conversation.expires_at is not None:
+        conversation.expires_at = Now() + TEMPORARY_KEPT_FOR
+        fields.append("expires_at")
+    conversation.save(update_fields=fields)
     if stream.state == State.COMPLETED:
         titles.enqueue_title(conversation, answer)
-    changes.bump_revision(conversation.user_id)
+    changes.announce(conversation)
 
 
 def _copy_into_message(

@@ -50,6 +50,8 @@ def enqueue_title(conversation: Conversation, answer: Message) -> None:
     provider = catalog.PROVIDERS.get(answer.provider)
     if not settings.GENERATE_TITLES or conversation.title_is_custom or not first:
         return
+    if conversation.door:  # the program pays for what it asks for, and nobody may see the title
+        return
     if provider is None or not provider.needs_key:
         return
     if Stream.objects.filter(lane=get_title_lane(conversation)).exists():

@@ -1,7 +1,8 @@
 """Deletes chats some days after their last message, if their owner or the installation wants that.
 
 The rule of a person spares pinned chats. The rule of the installation (RETENTION_DAYS) is a maximum
-that holds for all. A chat with a running or queued reply is never deleted.
+that holds for all. Temporary chats have a time of their own. A chat with a running or queued reply
+is never deleted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ CHATS_PER_BATCH = 100
 MAX_BATCHES = 20
 """Batches of one rule in one run of a worker; the next run follows in a minute."""
 MAX_SHOWN_CHATS = 20
+RUNNING = Q(status=Conversation.ReplyStatus.STREAMING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ def list_expiring(user: User, rule: RetentionRule, *, within: timedelta) -> list
 def delete_expired() -> None:
     """Hide them as if their owners had deleted them. `purge_deleted` deletes them soon after."""
     chats = Conversation.objects.all()
+    _hide_all(chats.filter(~RUNNING, deleted_at=None, expires_at__lt=Now()))
     if days := settings.RETENTION_DAYS:
         _delete_unchanged(chats, days)
     choices = User.objects.exclude(retention_days=None).values_list("retention_days", flat=True)
@@ -86,11 +89,10 @@ def delete_expired() -> None:
 
 
 def _delete_unchanged(chats: ConversationQuerySet, days: int) -> None:
-    expired = chats.filter(
-        ~Q(status=Conversation.ReplyStatus.STREAMING),
-        deleted_at=None,
-        updated_at__lt=Now() - timedelta(days=days),
-    )
+    _hide_all(chats.filter(~RUNNING, deleted_at=None, updated_at__lt=Now() - timedelta(days=days)))
+
+
+def _hide_all(expired: ConversationQuerySet) -> None:
     for _ in range(MAX_BATCHES):
         if _hide_batch(expired) < CHATS_PER_BATCH:
             return

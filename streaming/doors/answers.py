@@ -70,7 +70,8 @@ class FollowResponse(HttpResponseBase, ABC):
     """
 
     streaming = True
-    streaming_content = ()  # for middleware that asks
+    is_async = False
+    streaming_content = ()  # these three for middleware that asks
 
     def __init__(
         self, stream: Stream, user: Any, *, refusal: HttpResponse, ends_cleanly: bool = False
@@ -85,7 +86,8 @@ class FollowResponse(HttpResponseBase, ABC):
 
 
 class EncodedResponse(FollowResponse):
-    """Sends each event after a cursor as the encoder writes it."""
+    """Sends each event after a cursor as the encoder writes it. `exact` is that of
+    `follow_stream`."""
 
     def __init__(
         self,
@@ -96,9 +98,10 @@ class EncodedResponse(FollowResponse):
         refusal: HttpResponse,
         after: int = START_CURSOR,
         ends_cleanly: bool = False,
+        exact: bool = False,
     ) -> None:
         super().__init__(stream, user, refusal=refusal, ends_cleanly=ends_cleanly)
-        self.encoder, self.after = encoder, after
+        self.encoder, self.after, self.exact = encoder, after, exact
         self.headers["Cache-Control"] = "no-store, no-transform"
         self.headers["X-Accel-Buffering"] = "no"  # lets nginx pass each event on at once
 
@@ -106,7 +109,8 @@ class EncodedResponse(FollowResponse):
         await sender.start_response(self)
         sender.start_task(self._send_heartbeats(sender), "answer heartbeat")
         await sender.send_part(self.encoder.encode_start())
-        async with aclosing(follow_stream(self.stream, self.after)) as events:
+        events = follow_stream(self.stream, self.after, exact=self.exact)
+        async with aclosing(events):
             async for event in events:
                 if isinstance(event, Ended):
                     last = await run_in_db(self._encode_end)

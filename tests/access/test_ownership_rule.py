@@ -6,11 +6,21 @@ from pathlib import Path
 import pytest
 
 from accounts.models import AccessToken, ApiKey, AuditEvent, ListedModel
-from chat.models import Conversation, Draft, Message
+from chat.models import Conversation, Draft, GatewayResponse, Message
 from streaming.models import Stream
 
 ROOT = Path(__file__).resolve().parents[2]
-OWNED_MODELS = [AccessToken, ApiKey, AuditEvent, Conversation, Draft, ListedModel, Message, Stream]
+OWNED_MODELS = [
+    AccessToken,
+    ApiKey,
+    AuditEvent,
+    Conversation,
+    Draft,
+    GatewayResponse,
+    ListedModel,
+    Message,
+    Stream,
+]
 OTHER_SELECTION = re.compile(
     rf"\b({'|'.join(model.__name__ for model in OWNED_MODELS)})\.objects\s*"
     r"\.(?:filter|get|exclude)\([^)]*\b(?:user|owner|account)(?:_id)?="

@@ -26,6 +26,16 @@ def test_a_user_switches_it_on_and_off(owner: User, as_owner: Client) -> None:
         assert (b"checked" in box[0]) is ticked
 
 
+def test_the_chats_of_programs_are_listed_if_the_person_wants_it(
+    owner: User, as_owner: Client
+) -> None:
+    assert not owner.shows_program_chats
+    for ticked in (True, False):
+        as_owner.post(PATH, {"shows_program_chats": "on"} if ticked else {})
+        owner.refresh_from_db()
+        assert owner.shows_program_chats is ticked
+
+
 def test_the_page_explains_the_consequences(as_owner: Client) -> None:
     page = as_owner.get(PATH).content.decode()
     assert "OpenAI stores the conversation" in page

@@ -81,7 +81,6 @@ def test_a_new_token_is_shown_once_and_stored_as_a_hash(client: Client, owner: U
         {"name": ""},
         {"scopes": []},
         {"scopes": ["admin"]},
-        {"scopes": ["gateway"]},
         {"days": "36500"},
     ],
 )

@@ -46,6 +46,8 @@ from chat.models import (
     ClientThread,
     Conversation,
     DeletedSize,
+    GatewayConversation,
+    GatewayResponse,
     IdempotentRequest,
     Message,
     RenderedText,
@@ -123,6 +125,11 @@ def add_data_of_programs(owner: User) -> None:
     IdempotentRequest.objects.create(request_id=uuid4(), user=owner, digest="0" * 64)
     conversation = Conversation.objects.filter(user=owner).first()
     ClientThread.objects.create(user=owner, door="x", name=CANARY, conversation=conversation)
+    row = {"user": owner, "conversation": conversation}
+    answer = Message.objects.filter(conversation=conversation, role="assistant").first()
+    stream = answer and answer.stream
+    GatewayResponse.objects.create(**row, answer=answer, stream=stream, developer_text=CANARY)
+    GatewayConversation.objects.create(**row, metadata={"note": CANARY})
     DeletedSize.objects.create(conversation_id=uuid4(), user=owner, size=1, sent_at=timezone.now())
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.replies import context, followups
-from chat.replies.context import PromptContext, build_context
+from chat.replies.context import BEGINNING, PromptContext, build_context, build_exact_context
 from chat.replies.followups import is_followup
 from streaming.providers.types import CONTINUE_PROMPT, Role, Turn
 
@@ -416,3 +416,28 @@ def test_what_is_for_one_request_stands_behind_the_history() -> None:
     assert plain.system == followup.system == rest.system
     assert plain.turns[:4] == followup.turns[:4] == rest.turns[:4] == turns[:4]
     assert rest.turns[:5] == followup.turns
+
+
+# The context of a program
+
+
+def test_a_program_decides_itself_what_the_model_gets() -> None:
+    history = build_turns("x" * 9_000, "y" * 9_000, "Make it shorter.")
+    usual = build_context(history, context_window=4_000)
+    assert usual.turns[-1].hint
+    assert len(usual.turns) == 3
+    planned = build_exact_context(history * 3, system="Be kind.", context_window=4_000)
+    assert all(not turn.hint for turn in planned.turns)
+    assert "".join(list_texts(planned)).count("x" * 9_000) == 3
+    assert (planned.system, planned.stats.left_out) == ("Be kind.", 0)
+
+
+def test_a_history_of_a_program_may_begin_with_the_assistant() -> None:
+    planned = build_exact_context([Turn("assistant", "Hello!"), Turn("user", "Hi.")])
+    assert [turn.role for turn in planned.turns] == ["user", "assistant", "user"]
+    assert list_texts(planned) == [BEGINNING, "Hello!", "Hi."]
+
+
+def test_a_reply_to_a_program_continues_after_a_crash() -> None:
+    planned = build_exact_context(build_turns("Why?"), partial="Because of")
+    assert list_texts(planned) == ["Why?", "Because of", CONTINUE_PROMPT]

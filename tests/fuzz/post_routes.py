@@ -79,7 +79,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "/settings/keys/%(provider)s/check/": NO_FIELDS,
     "/settings/keys/%(provider)s/remove/": NO_FIELDS,
     "/settings/linked-accounts/": ("linked",),
-    "/settings/replies/": ("background_replies",),
+    "/settings/replies/": ("background_replies", "shows_program_chats"),
     "/settings/sessions/": ("session",),
     "/settings/sessions/end/": ("session", "action"),
     "/settings/tokens/": ("name", "scopes", "days"),

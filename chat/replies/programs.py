@@ -1,0 +1,88 @@
+"""Replies that programs ask for. A program sends the turns of a conversation, or only the newest of
+them, and the model is sent just these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from chat.models import Conversation, Message
+from chat.replies.creation import (
+    Reply,
+    build_first_title,
+    create_answer,
+    create_question,
+    enforce_limits,
+    lock_conversation,
+    once_per_request,
+)
+from chat.replies.errors import EMPTY_MESSAGE, ReplyRejected
+from chat.replies.handler import EXACT
+from chat.replies.settings import ReplySettings, require_model, validate_settings
+from streaming.providers.types import Turn
+
+TEMPORARY_AT_MOST = timedelta(days=1)
+"""A temporary conversation without any ended reply is deleted then; a running one never is."""
+
+
+@once_per_request
+def answer_turns(
+    user: User,
+    *,
+    turns: Sequence[Turn],
+    request_id: UUID,
+    reply_settings: ReplySettings,
+    door: str,
+    conversation: Conversation | None = None,
+    parent_id: UUID | None = None,
+    is_temporary: bool = False,
+) -> Reply:
+    """Ask the last turn, after the others: in a new conversation of this door, or in an existing
+    one, below a message or at its end. Raises ReplyRejected."""
+    if not turns or turns[-1].role != "user":
+        raise ReplyRejected("no_question", _("The last message must be one of the user."))
+    if not turns[-1].text.strip():
+        raise ReplyRejected("empty", EMPTY_MESSAGE)
+    model = require_model(user, reply_settings.model, reply_settings.provider)
+    fitted = validate_settings(reply_settings, model)
+    size = sum(len(turn.text) for turn in turns)
+    with transaction.atomic():
+        into = lock_conversation(user, conversation.pk, request_id) if conversation else None
+        enforce_limits(user, request_id, size + len(fitted.system_prompt))
+        into = into or _create_conversation(user, turns[-1].text, door, is_temporary)
+        parent_id = create_history(into, parent_id or into.current_leaf_id, turns[:-1])
+        question = create_question(into, parent_id, turns[-1].text)
+        return create_answer(into, question, request_id, fitted, model, size, **{EXACT: True})
+
+
+def _create_conversation(user: User, text: str, door: str, is_temporary: bool) -> Conversation:
+    return Conversation.objects.create(
+        user=user,
+        title=build_first_title(text),
+        door=door,
+        expires_at=timezone.now() + TEMPORARY_AT_MOST if is_temporary else None,
+    )
+
+
+def create_history(
+    conversation: Conversation, parent_id: UUID | None, turns: Sequence[Turn]
+) -> UUID | None:
+    """Write turns as messages, each below the one before. Return the id of the last one."""
+    messages: list[Message] = []
+    for turn in turns:
+        message = Message(
+            conversation=conversation,
+            parent_id=messages[-1].pk if messages else parent_id,
+            role=turn.role,
+            content=turn.text,
+            is_complete=True,
+        )
+        messages.append(message)
+    Message.objects.bulk_create(messages)
+    return messages[-1].pk if messages else parent_id
