@@ -9,7 +9,7 @@ from functools import cache
 
 from django.utils.module_loading import import_string
 
-DOORS: tuple[str, ...] = ()
+DOORS: tuple[str, ...] = ("chat.doors.gateway.door.DOOR",)
 """Where each door describes itself."""
 
 

@@ -22,6 +22,7 @@ from chat.replies import Reply
 from tests.access.table import Thing
 from tests.accounts.software_passkey import SoftwarePasskey
 from tests.chat.factories import finish_reply, start_reply
+from tests.doors.gateway.program import Program
 from tests.factories import create_session_key, create_signed_in_client
 
 CANARY = "kelpcanary"
@@ -38,8 +39,9 @@ class OwnedThings:
     session: UserSession
     linked: SocialAccount
     token: AccessToken
+    response: str
 
-    def get_id(self, thing: Thing) -> UUID | int:
+    def get_id(self, thing: Thing) -> UUID | int | str:
         return {
             "conversation": self.reply.conversation.pk,
             "deleted": self.deleted.pk,
@@ -51,6 +53,7 @@ class OwnedThings:
             "session": self.session.pk,
             "linked account": self.linked.pk,
             "token": self.token.pk,
+            "response": self.response,
         }[thing]
 
 
@@ -63,7 +66,9 @@ def create_things(owner: User) -> OwnedThings:
     draft = Draft.objects.create(id=uuid4(), user=owner, text=f"{CANARY} draft", **_DRAFT_FIELDS)
     keys.save(owner, "google", f"AI{CANARY}0123456789{CANARY}")
     token, _ = create_token(owner, f"{CANARY} token", list(Scope), None)
-    return OwnedThings(reply, running, deleted, draft, *create_ways_to_sign_in(owner), token)
+    response = Program.of(owner).ask(f"{CANARY} input")["id"]
+    ways = create_ways_to_sign_in(owner)
+    return OwnedThings(reply, running, deleted, draft, *ways, token, response)
 
 
 def create_ways_to_sign_in(owner: User) -> tuple[Authenticator, UserSession, SocialAccount]:
@@ -94,13 +99,21 @@ def things(owner: User) -> OwnedThings:
 @pytest.fixture
 def tries(owner: User, stranger: User, password: str) -> dict[str, Client]:
     """Browsers of nobody, of a stranger, and of a member of staff without any permission. Both have
-    just confirmed the password, or some pages would refuse for the lack of it."""
+    just confirmed the password, or some pages would refuse for the lack of it. Their programs have
+    tokens."""
     clerk = User.objects.create_user("clerk@holdfast.test", password, is_staff=True)
     clients = {
-        "stranger": create_signed_in_client(stranger),
-        "staff": create_signed_in_client(clerk),
+        "stranger": create_client_with_token(stranger),
+        "staff": create_client_with_token(clerk),
     }
     for client in clients.values():
         confirmed = client.post("/accounts/reauthenticate/", {"password": password})
         assert confirmed.status_code == 302
     return {"nobody": Client(), **clients}
+
+
+def create_client_with_token(user: User) -> Client:
+    """A browser in which the user is signed in. `send` takes the token for the gateway."""
+    client = create_signed_in_client(user)
+    client.program_headers = Program.of(user).headers  # type: ignore[attr-defined]
+    return client

@@ -3,7 +3,7 @@ here fails the tests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,6 +21,7 @@ Thing = Literal[
     "session",
     "linked account",
     "token",
+    "response",
     "",
 ]
 """The object that the address or the form names; empty: none, so everybody gets only what is
@@ -35,8 +36,8 @@ class Route:
     audience: Audience
     thing: Thing = ""
     method: Literal["GET", "POST", "PATCH", "DELETE"] = "GET"
-    form: dict[str, str] = field(default_factory=dict)
-    """Of the API: the fields of the JSON."""
+    form: Mapping[str, object] = field(default_factory=dict)
+    """Of the API and the gateway: the fields of the JSON."""
     kwargs: dict[str, str] = field(default_factory=dict)
     owner_status: int = 200
     id_field: str = ""
@@ -47,6 +48,7 @@ MESSAGE = {"text": "And the moon?", "model": "demo", "request_id": REQUEST_ID}
 DRAFT = {"base": "0", "version": "1", "writer": REQUEST_ID, "text": "Unsent"}
 
 QUESTION = {"text": "And the moon?", "model": "demo"}
+BACKGROUND = {"input": "And the moon?", "model": "demo", "background": True}
 
 ROUTES: dict[str, Route] = {
     # Pages of the chat
@@ -161,6 +163,10 @@ ROUTES: dict[str, Route] = {
     "api:list_models": Route("signed in"),
     "api:check_model": Route("signed in", owner_status=422),
     "api:list_keys": Route("signed in"),
+    # The gateway, for programs
+    "gateway:responses": Route("signed in", method="POST", form=BACKGROUND),
+    "gateway:response": Route("signed in", "response"),
+    "gateway:cancellation": Route("signed in", "response", "POST"),
 }
 """By the name of the address. Those of the admin have a rule of their own."""
 

@@ -1,14 +1,27 @@
-"""A test for two servers runs on one of them every day; `make prove` runs it on the other, too."""
+"""A web process for the tests of doors. A test for two servers runs on one of them every day;
+`make prove` runs it on the other, too."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django.plugin import DjangoDbBlocker
 
 from tests.daily import run_one_of_each
+from tests.streaming.conftest import run_web
+from tools.deployment.deployment import Web
 
 SERVER_NAMES = ("daphne", "uvicorn")
+
+
+@pytest.fixture(scope="module", params=SERVER_NAMES)
+def web(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
+) -> Iterator[Web]:
+    with run_web(request, request.param) as web:
+        yield web
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -21,5 +34,5 @@ def _remove_server_from_name(item: pytest.Item) -> str | None:
         return None
     name = item.nodeid
     for server in SERVER_NAMES:
-        name = name.replace(f"[{server}-", "[")
+        name = name.replace(f"[{server}-", "[").replace(f"[{server}]", "")
     return name if name != item.nodeid else None

@@ -1,0 +1,99 @@
+"""The output of a response: its items, from the runs of its text. Pure but for `load_output`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from chat.doors.gateway import ids
+from streaming.follow import START_CURSOR, read_page
+from streaming.journal import Chunk
+from streaming.models import Kind, Stream
+
+ITEM_KINDS = (Kind.TEXT, Kind.REASONING)
+PREFIXES = {Kind.TEXT: ids.MESSAGE, Kind.REASONING: ids.REASONING}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring chunks of one kind: one item of the output."""
+
+    kind: str
+    text: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """`is_exact` says whether the runs are those of the journal; those of a stream that an older
+    version has folded are made of its text."""
+
+    runs: tuple[Run, ...]
+    is_exact: bool = True
+
+    @property
+    def text(self) -> str:
+        return "".join(run.text for run in self.runs if run.kind == Kind.TEXT)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(run.text for run in self.runs if run.kind == Kind.REASONING)
+
+
+def load_output(stream: Stream, answer_id: UUID) -> Output:
+    """Everything that the stream has. Calls the database. Raises StreamNotFound."""
+    chunks: list[Chunk] = []
+    at, is_exact = START_CURSOR, True
+    while at + 1 < stream.next_index and is_exact:
+        page, is_whole = read_page(stream, at)
+        if not page:
+            break
+        if is_whole:
+            chunks, is_exact = [], False
+        chunks += page
+        at = page[-1].index
+    return Output(tuple(build_runs(chunks, answer_id)), is_exact)
+
+
+def build_runs(chunks: Iterable[Chunk], answer_id: UUID) -> list[Run]:
+    runs: list[Run] = []
+    visible = (chunk for chunk in chunks if chunk.kind in ITEM_KINDS)
+    for kind, neighbours in groupby(visible, key=lambda chunk: chunk.kind):
+        text = "".join(chunk.delta for chunk in neighbours)
+        runs.append(Run(kind, text, build_item_id(kind, answer_id, runs)))
+    return runs
+
+
+def build_item_id(kind: str, answer_id: UUID, before: Sequence[Run]) -> str:
+    number = 1 + sum(run.kind == kind for run in before)
+    return ids.build_id(PREFIXES[Kind(kind)], answer_id, number)
+
+
+def build_item(run: Run, status: str) -> dict[str, Any]:
+    if run.kind == Kind.REASONING:
+        summary = [build_part(run)] if run.text else []
+        return {"id": run.id, "type": "reasoning", "summary": summary}
+    return {
+        "id": run.id,
+        "type": "message",
+        "status": status,
+        "role": "assistant",
+        "content": [build_part(run)] if run.text else [],
+    }
+
+
+def build_part(run: Run) -> dict[str, Any]:
+    if run.kind == Kind.REASONING:
+        return {"type": "summary_text", "text": run.text}
+    return {"type": "output_text", "annotations": [], "logprobs": [], "text": run.text}
+
+
+def build_items(runs: Sequence[Run], last_status: str) -> list[dict[str, Any]]:
+    """All items but the last are complete."""
+    return [
+        build_item(run, last_status if number == len(runs) else "completed")
+        for number, run in enumerate(runs, 1)
+    ]

@@ -1,0 +1,144 @@
+"""The parameters of requests: a check for each, which returns the value that counts.
+
+A parameter that the gateway does not support is refused, unless it has the value that it has
+anyway. Null means that a parameter is not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from chat.api.problems import Problem
+from chat.doors.gateway.errors import build_invalid
+from chat.replies.settings import clean_text
+from streaming.storable_text import replace_unstorable
+
+Check = Callable[[str, Any], Any]
+"""Called with the name and the value of a parameter. Raises Problem."""
+
+MAX_METADATA_PAIRS = 16
+MAX_METADATA_NAME_CHARS = 64
+MAX_METADATA_CHARS = 512
+
+
+def read_parameters(body: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
+    """The values of the given parameters. Raises Problem."""
+    for name in body:
+        if name not in checks:
+            text = _("Unknown parameter: “%(name)s”.") % {"name": name[:100]}
+            raise build_invalid(name[:100], text, "unknown_parameter")
+    return {
+        name: check(name, body[name])
+        for name, check in checks.items()
+        if body.get(name) is not None
+    }
+
+
+def read_query(query: Mapping[str, str], *names: str) -> dict[str, str]:
+    """The parameters of an address. Raises Problem for any others."""
+    for name in query:
+        if name.removesuffix("[]") not in names:
+            text = _("Unknown parameter: “%(name)s”.") % {"name": name[:100]}
+            raise build_invalid(name[:100], text, "unknown_parameter")
+    return {name: query[name] for name in names if name in query}
+
+
+# Checks
+
+
+def unsupported(name: str, value: Any) -> Any:
+    raise build_unsupported(name)
+
+
+def only(*values: Any) -> Check:
+    """A parameter of which only these values are supported."""
+
+    def check(name: str, value: Any) -> Any:
+        # True is equal to 1 in Python, but not in JSON.
+        if not any(value == one and type(value) is type(one) for one in values):
+            raise build_unsupported(name)
+        return value
+
+    return check
+
+
+def number_that_is(expected: float) -> Check:
+    def check(name: str, value: Any) -> float:
+        if number(-1e9, 1e9)(name, value) != expected:
+            raise build_unsupported(name)
+        return expected
+
+    return check
+
+
+def boolean(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise build_invalid(name, _("“%(name)s” must be true or false.") % {"name": name})
+    return value
+
+
+def integer(least: int, most: int) -> Check:
+    def check(name: str, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            text = _("“%(name)s” must be a whole number from %(least)s to %(most)s.")
+            raise build_invalid(name, text % {"name": name, "least": least, "most": most})
+        return value
+
+    return check
+
+
+def number(least: float, most: float) -> Check:
+    def check(name: str, value: Any) -> float:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not least <= value <= most:
+            text = _("“%(name)s” must be a number from %(least)s to %(most)s.")
+            raise build_invalid(name, text % {"name": name, "least": least, "most": most})
+        return float(value)
+
+    return check
+
+
+def text(most_chars: int) -> Check:
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise build_invalid(name, _("“%(name)s” must be a text.") % {"name": name})
+        if len(value) > most_chars:
+            sentence = _("“%(name)s” is too long: at most %(count)s characters.")
+            values = {"name": name, "count": most_chars}
+            raise build_invalid(name, sentence % values, "string_above_max_length")
+        return clean_text(replace_unstorable(value))
+
+    return check
+
+
+def mapping(**checks: Check) -> Check:
+    """An object with these fields."""
+
+    def check(name: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise build_invalid(name, _("“%(name)s” must be an object.") % {"name": name})
+        named = {f"{name}.{field}": one for field, one in value.items()}
+        found = read_parameters(named, {f"{name}.{field}": one for field, one in checks.items()})
+        return {path.removeprefix(f"{name}."): one for path, one in found.items()}
+
+    return check
+
+
+def metadata(name: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or len(value) > MAX_METADATA_PAIRS:
+        sentence = _("“%(name)s” must be an object with at most %(count)s texts.")
+        raise build_invalid(name, sentence % {"name": name, "count": MAX_METADATA_PAIRS})
+    return {
+        text(MAX_METADATA_NAME_CHARS)(name, key): text(MAX_METADATA_CHARS)(
+            f"{name}.{key}"[:100], one
+        )
+        for key, one in value.items()
+    }
+
+
+def build_unsupported(name: str) -> Problem:
+    sentence = _("The gateway does not support “%(name)s”, or this value of it.")
+    return build_invalid(name, sentence % {"name": name}, "unsupported_parameter")

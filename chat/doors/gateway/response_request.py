@@ -1,0 +1,176 @@
+"""A request for a response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from chat.doors.gateway.errors import build_invalid
+from chat.doors.gateway.message_input import MAX_ID_CHARS, MessageInput, read_input
+from chat.doors.gateway.parameters import (
+    Check,
+    boolean,
+    integer,
+    mapping,
+    metadata,
+    number,
+    number_that_is,
+    only,
+    read_parameters,
+    text,
+    unsupported,
+)
+from chat.replies.settings import MAX_SYSTEM_PROMPT_CHARS
+from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
+
+MAX_TOKENS = 10_000_000
+MAX_EFFORT_CHARS = 20
+MAX_KEY_CHARS = 512
+
+
+def _read_conversation(name: str, value: Any) -> str:
+    """An id, or an object with one."""
+    if isinstance(value, dict):
+        value = mapping(id=text(MAX_ID_CHARS))(name, value).get("id")
+    return str(text(MAX_ID_CHARS)(name, value))
+
+
+CHECKS: Mapping[str, Check] = {
+    "model": text(MAX_FORM_VALUE_CHARS),
+    "input": read_input,
+    "instructions": text(MAX_SYSTEM_PROMPT_CHARS),
+    "stream": boolean,
+    "background": boolean,
+    "store": boolean,
+    "previous_response_id": text(MAX_ID_CHARS),
+    "conversation": _read_conversation,
+    "max_output_tokens": integer(1, MAX_TOKENS),
+    "temperature": number(0, 2),
+    "reasoning": mapping(effort=text(MAX_EFFORT_CHARS), summary=only("auto")),
+    "metadata": metadata,
+    # Only with the values that they have anyway
+    "top_p": number_that_is(1),
+    "presence_penalty": number_that_is(0),
+    "frequency_penalty": number_that_is(0),
+    "top_logprobs": integer(0, 0),
+    "tools": only([]),
+    "tool_choice": only("auto", "none"),
+    "truncation": only("disabled"),
+    "text": mapping(format=mapping(type=only("text")), verbosity=only("medium")),
+    "service_tier": only("auto", "default"),
+    "stream_options": mapping(include_obfuscation=only(False)),
+    "include": only([]),
+    # Without an effect here
+    "parallel_tool_calls": boolean,
+    "max_tool_calls": integer(1, MAX_TOKENS),
+    "user": text(MAX_KEY_CHARS),
+    "safety_identifier": text(MAX_KEY_CHARS),
+    "prompt_cache_key": text(MAX_KEY_CHARS),
+    # Of OpenAI's API, and not here
+    **dict.fromkeys(
+        (
+            "access_programs",
+            "background_options",
+            "context_management",
+            "image",
+            "moderation",
+            "prompt",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+        ),
+        unsupported,
+    ),
+}
+
+ECHOED = (
+    "model",
+    "instructions",
+    "metadata",
+    "tool_choice",
+    "parallel_tool_calls",
+    "max_tool_calls",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "background",
+    "store",
+    "previous_response_id",
+    "conversation",
+    "reasoning",
+)
+"""Parameters that the row keeps for the object of the response."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRequest:
+    """What both APIs ask for. `settings` has values of settings by their names in chat/replies, and
+    `names` the names that the API has for them."""
+
+    model: str
+    input: MessageInput
+    settings: Mapping[str, Any]
+    names: Mapping[str, str]
+    parameters: Mapping[str, Any]
+    instructions: str = ""
+    stream: bool = False
+    background: bool = False
+    store: bool = True
+    previous_response_id: str = ""
+    conversation: str = ""
+
+
+NAMES = {
+    "max_tokens": "max_output_tokens",
+    "temperature": "temperature",
+    "reasoning_effort": "reasoning.effort",
+}
+
+
+def read_response_request(body: Mapping[str, Any]) -> ReplyRequest:
+    """Raises Problem."""
+    given = read_parameters(body, CHECKS)
+    for name in ("model", "input"):
+        require(given, name)
+    request = ReplyRequest(
+        model=given["model"],
+        input=given["input"],
+        settings=_read_settings(given),
+        names=NAMES,
+        parameters={name: given[name] for name in ECHOED if name in given},
+        instructions=given.get("instructions", ""),
+        stream=given.get("stream", False),
+        background=given.get("background", False),
+        store=given.get("store", True),
+        previous_response_id=given.get("previous_response_id", ""),
+        conversation=given.get("conversation", ""),
+    )
+    _check_combinations(request)
+    return request
+
+
+def require(given: Mapping[str, Any], name: str) -> None:
+    if name not in given:
+        sentence = _("Missing required parameter: “%(name)s”.") % {"name": name}
+        raise build_invalid(name, sentence, "missing_required_parameter")
+
+
+def _read_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    values = {
+        "max_tokens": given.get("max_output_tokens"),
+        "temperature": given.get("temperature"),
+        "reasoning_effort": given.get("reasoning", {}).get("effort"),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _check_combinations(request: ReplyRequest) -> None:
+    if request.previous_response_id and request.conversation:
+        sentence = _("Send either “previous_response_id” or “conversation”.")
+        raise build_invalid("conversation", sentence)
+    if request.background and not request.store:
+        raise build_invalid("background", _("A background response must be stored."))
+    if request.conversation and not request.store:
+        raise build_invalid("store", _("A response in a conversation is always stored."))

@@ -1,0 +1,1 @@
+"""The views of the gateway, by the things that they are about."""
