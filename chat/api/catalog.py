@@ -22,7 +22,7 @@ router = Router(auth=ApiUser(), tags=["models and keys"])
 def list_models(request: HttpRequest) -> object:
     """The models that the person can choose, and for which of them there is a key."""
     user = get_user(request)
-    usable = _list_usable_providers(user)
+    usable = list_usable_providers(user)
     models = model_catalog.load_models(user).values()
     return schemas.ModelList(models=[_build_model(model, usable) for model in models])
 
@@ -43,7 +43,7 @@ def check_model(request: HttpRequest, model: schemas.ModelName) -> object:
         error = model_catalog.describe_retirement(found, model_catalog.load_models(user))
     return schemas.ModelSupport(
         supported=not is_retired,
-        has_api_key=found.provider in _list_usable_providers(user),
+        has_api_key=found.provider in list_usable_providers(user),
         required_provider=found.provider,
         error=error or None,
     )
@@ -56,7 +56,7 @@ def list_keys(request: HttpRequest) -> object:
     return schemas.KeyList(keys=[_build_key(row) for row in rows])
 
 
-def _list_usable_providers(user: User) -> set[str]:
+def list_usable_providers(user: User) -> set[str]:
     """Those that need no key, and those with one: the person's own, or one of the installation."""
     keyless = {provider.id for provider in catalog.list_providers() if not provider.needs_key}
     return keyless | set(keys.providers_with_key(user)) | load_connections(user).keys()

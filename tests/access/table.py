@@ -3,9 +3,9 @@ here fails the tests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -36,7 +36,7 @@ class Route:
     audience: Audience
     thing: Thing = ""
     method: Literal["GET", "POST", "PATCH", "DELETE"] = "GET"
-    form: Mapping[str, object] = field(default_factory=dict)
+    form: dict[str, Any] = field(default_factory=dict)
     """Of the API and the gateway: the fields of the JSON."""
     kwargs: dict[str, str] = field(default_factory=dict)
     owner_status: int = 200
@@ -167,6 +167,9 @@ ROUTES: dict[str, Route] = {
     "gateway:responses": Route("signed in", method="POST", form=BACKGROUND),
     "gateway:response": Route("signed in", "response"),
     "gateway:cancellation": Route("signed in", "response", "POST"),
+    "gateway:chat-completions": Route("signed in", method="POST", owner_status=400),  # no messages
+    "gateway:models": Route("signed in"),
+    "gateway:model": Route("signed in", kwargs={"id": "demo"}),
 }
 """By the name of the address. Those of the admin have a rule of their own."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat.doors.gateway.views import responses
+from chat.doors.gateway.views import chat_completions, models, responses
 
 app_name = "gateway"
 
@@ -12,4 +12,7 @@ urlpatterns = [
     path("responses", responses.responses, name="responses"),
     path("responses/<str:id>", responses.response, name="response"),
     path("responses/<str:id>/cancel", responses.cancellation, name="cancellation"),
+    path("chat/completions", chat_completions.completions, name="chat-completions"),
+    path("models", models.models, name="models"),
+    path("models/<path:id>", models.model, name="model"),
 ]

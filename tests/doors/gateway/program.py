@@ -76,7 +76,9 @@ def write_stream(stream: Stream, *pieces: Piece, ending: Ending | None = COMPLET
 
 
 def find_stream(id: str) -> Stream:
-    return Stream.objects.get(uuid=ids.parse_id(ids.RESPONSE, id))
+    uuid = ids.parse_id(ids.RESPONSE, id)
+    assert uuid
+    return Stream.objects.get(uuid=uuid)
 
 
 def wait_for_stream(user: User) -> Stream:

@@ -48,7 +48,7 @@ def test_numbers_rise_and_name_their_row(pieces: list[Piece]) -> None:
     rows = [
         find_row(event["sequence_number"]) for event in events if event["type"].endswith(".delta")
     ]
-    shown = [n for n, (kind, _) in enumerate(pieces) if kind != Kind.SEAM]
+    shown = [n for n, piece in enumerate(pieces) if piece[0] != Kind.SEAM]
     assert rows == shown
     assert find_row(numbers[-1]) == len(pieces) - 1
     assert numbers[0] >= STEP or len(pieces) == 0

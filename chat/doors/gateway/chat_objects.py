@@ -1,0 +1,118 @@
+"""Chat completions: the object, and the chunks of a streamed one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chat.doors.gateway import ids
+from chat.doors.gateway.models import GatewayResponse
+from chat.doors.gateway.objects import build_error, build_usage, find_outcome
+from chat.doors.gateway.output import Output
+from chat.doors.gateway.reading import mark_read
+from streaming.doors.answers import AnswerEncoder
+from streaming.follow import Snapshot, StateChanged
+from streaming.journal import Chunk
+from streaming.models import Kind, Stream
+
+FINISH_REASONS = {"length": "length", "content_filter": "content_filter"}
+FIELDS = {Kind.TEXT: "content", Kind.REASONING: "reasoning_content"}
+STATUS_BY_CODE = {"rate_limit_exceeded": 429, "invalid_prompt": 400}
+ERROR_TYPES = {400: "invalid_request_error", 429: "rate_limit_error"}
+
+
+def build_completion(row: GatewayResponse, stream: Stream, output: Output) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": output.text,
+        "refusal": None,
+        "annotations": [],
+    }
+    if output.reasoning:
+        message["reasoning_content"] = output.reasoning
+    choice = {
+        "index": 0,
+        "message": message,
+        "logprobs": None,
+        "finish_reason": find_finish_reason(stream),
+    }
+    return _build_frame(row, stream, "chat.completion") | {
+        "choices": [choice],
+        "usage": build_chat_usage(stream),
+    }
+
+
+def find_finish_reason(stream: Stream) -> str:
+    return FINISH_REASONS.get(stream.finish_reason, "stop")
+
+
+def build_chat_usage(stream: Stream) -> dict[str, Any] | None:
+    counted = build_usage(stream)
+    if counted is None:
+        return None
+    return {
+        "prompt_tokens": counted["input_tokens"],
+        "completion_tokens": counted["output_tokens"],
+        "total_tokens": counted["total_tokens"],
+        "prompt_tokens_details": counted["input_tokens_details"],
+        "completion_tokens_details": counted["output_tokens_details"],
+    }
+
+
+def find_failure(stream: Stream) -> tuple[dict[str, Any], int] | None:
+    """The error of a failed reply, and its status. None for any other reply."""
+    if find_outcome(stream).status != "failed":
+        return None
+    error = build_error(stream)
+    status = STATUS_BY_CODE.get(error["code"], 500)
+    kind = ERROR_TYPES.get(status, "server_error")
+    return {"error": {**error, "type": kind, "param": None}}, status
+
+
+def _build_frame(row: GatewayResponse, stream: Stream, kind: str) -> dict[str, Any]:
+    return {
+        "id": ids.build_id(ids.CHAT_COMPLETION, stream.uuid),
+        "object": kind,
+        "created": int(stream.created_at.timestamp()),
+        "model": row.parameters["model"],
+        "service_tier": "default",
+        "system_fingerprint": None,
+    }
+
+
+class ChatEncoder(AnswerEncoder):
+    """Encodes a stream as the chunks of a chat completion."""
+
+    def __init__(self, row: GatewayResponse, stream: Stream, *, includes_usage: bool) -> None:
+        self._row, self._includes_usage = row, includes_usage
+        self._frame = _build_frame(row, stream, "chat.completion.chunk")
+        if includes_usage:
+            self._frame["usage"] = None
+
+    def encode_start(self) -> bytes:
+        return self._encode_delta({"role": "assistant", "content": ""})
+
+    def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:
+        match event:
+            case Chunk(kind=kind, delta=delta) if kind in FIELDS:
+                return self._encode_delta({FIELDS[Kind(kind)]: delta})
+            case Snapshot(text=text, reasoning=reasoning):
+                return self._encode_delta({"reasoning_content": reasoning, "content": text})
+        return b""
+
+    def encode_end(self, stream: Stream) -> bytes:
+        mark_read(self._row)
+        if failure := find_failure(stream):
+            return _encode(failure[0])
+        end = self._encode_delta({}, find_finish_reason(stream))
+        if self._includes_usage:
+            end += _encode(self._frame | {"choices": [], "usage": build_chat_usage(stream)})
+        return end + b"data: [DONE]\n\n"
+
+    def _encode_delta(self, delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return _encode(self._frame | {"choices": [choice]})
+
+
+def _encode(data: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(data)}\n\n".encode()
