@@ -50,6 +50,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "input_count",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="Messages before the answer that the request has added.",
+                    ),
+                ),
+                (
                     "developer_text",
                     models.TextField(
                         blank=True,

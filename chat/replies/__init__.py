@@ -12,7 +12,7 @@ from chat.replies.creation import (
 )
 from chat.replies.errors import CONVERSATION_MOVED, ReplyRejected
 from chat.replies.handler import SOURCE, finalize, load_text, prepare, register_handler
-from chat.replies.programs import answer_turns
+from chat.replies.programs import add_turns, answer_turns
 from chat.replies.settings import ReplySettings
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Reply",
     "ReplyRejected",
     "ReplySettings",
+    "add_turns",
     "answer_turns",
     "can_continue",
     "continue_reply",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chat.models import Conversation, Message
+from chat.replies import limits
 from chat.replies.creation import (
     Reply,
     build_first_title,
@@ -56,8 +57,10 @@ def answer_turns(
         into = lock_conversation(user, conversation.pk, request_id) if conversation else None
         enforce_limits(user, request_id, size + len(fitted.system_prompt))
         into = into or _create_conversation(user, turns[-1].text, door, is_temporary)
-        parent_id = create_history(into, parent_id or into.current_leaf_id, turns[:-1])
-        question = create_question(into, parent_id, turns[-1].text)
+        into.title = into.title or build_first_title(turns[-1].text)
+        parent_id = parent_id or into.current_leaf_id
+        history = create_history(into, parent_id, turns[:-1])
+        question = create_question(into, history[-1].pk if history else parent_id, turns[-1].text)
         return create_answer(into, question, request_id, fitted, model, size, **{EXACT: True})
 
 
@@ -72,8 +75,8 @@ def _create_conversation(user: User, text: str, door: str, is_temporary: bool) -
 
 def create_history(
     conversation: Conversation, parent_id: UUID | None, turns: Sequence[Turn]
-) -> UUID | None:
-    """Write turns as messages, each below the one before. Return the id of the last one."""
+) -> list[Message]:
+    """Write turns as messages, each below the one before."""
     messages: list[Message] = []
     for turn in turns:
         message = Message(
@@ -84,5 +87,19 @@ def create_history(
             is_complete=True,
         )
         messages.append(message)
-    Message.objects.bulk_create(messages)
-    return messages[-1].pk if messages else parent_id
+    return Message.objects.bulk_create(messages)
+
+
+def add_turns(user: User, conversation: Conversation, turns: Sequence[Turn]) -> list[Message]:
+    """Write turns at the end of a conversation, without an answer. Raises ReplyRejected."""
+    size = sum(len(turn.text) for turn in turns)
+    with transaction.atomic():
+        into = lock_conversation(user, conversation.pk, uuid4())
+        enforce_limits(user, uuid4(), size)
+        messages = create_history(into, into.current_leaf_id, turns)
+        if messages:
+            into.current_leaf = messages[-1]
+            into.title = into.title or build_first_title(messages[0].content)
+        limits.add_stored_chars(into, size)
+        into.save(update_fields=["current_leaf", "title", "stored_chars"])
+    return messages

@@ -40,6 +40,8 @@ class OwnedThings:
     linked: SocialAccount
     token: AccessToken
     response: str
+    program_conversation: str
+    item: str
 
     def get_id(self, thing: Thing) -> UUID | int | str:
         return {
@@ -54,6 +56,8 @@ class OwnedThings:
             "linked account": self.linked.pk,
             "token": self.token.pk,
             "response": self.response,
+            "program conversation": self.program_conversation,
+            "item": f"{self.program_conversation}/items/{self.item}",
         }[thing]
 
 
@@ -66,9 +70,19 @@ def create_things(owner: User) -> OwnedThings:
     draft = Draft.objects.create(id=uuid4(), user=owner, text=f"{CANARY} draft", **_DRAFT_FIELDS)
     keys.save(owner, "google", f"AI{CANARY}0123456789{CANARY}")
     token, _ = create_token(owner, f"{CANARY} token", list(Scope), None)
-    response = Program.of(owner).ask(f"{CANARY} input")["id"]
     ways = create_ways_to_sign_in(owner)
-    return OwnedThings(reply, running, deleted, draft, *ways, token, response)
+    return OwnedThings(
+        reply, running, deleted, draft, *ways, token, *create_things_of_programs(owner)
+    )
+
+
+def create_things_of_programs(owner: User) -> tuple[str, str, str]:
+    """A response, a conversation and one of its items."""
+    program = Program.of(owner)
+    items = [{"role": "user", "content": f"{CANARY} item"}]
+    made = program.post("/conversations", {"items": items, "metadata": {"note": CANARY}}).data
+    item = program.get(f"/conversations/{made['id']}/items").data["data"][0]
+    return program.ask(f"{CANARY} input")["id"], made["id"], item["id"]
 
 
 def create_ways_to_sign_in(owner: User) -> tuple[Authenticator, UserSession, SocialAccount]:

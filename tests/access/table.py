@@ -22,6 +22,8 @@ Thing = Literal[
     "linked account",
     "token",
     "response",
+    "program conversation",
+    "item",
     "",
 ]
 """The object that the address or the form names; empty: none, so everybody gets only what is
@@ -167,6 +169,11 @@ ROUTES: dict[str, Route] = {
     "gateway:responses": Route("signed in", method="POST", form=BACKGROUND),
     "gateway:response": Route("signed in", "response"),
     "gateway:cancellation": Route("signed in", "response", "POST"),
+    "gateway:input-items": Route("signed in", "response"),
+    "gateway:conversations": Route("signed in", method="POST"),
+    "gateway:conversation": Route("signed in", "program conversation"),
+    "gateway:items": Route("signed in", "program conversation"),
+    "gateway:item": Route("signed in", "item"),
     "gateway:chat-completions": Route("signed in", method="POST", owner_status=400),  # no messages
     "gateway:models": Route("signed in"),
     "gateway:model": Route("signed in", kwargs={"id": "demo"}),

@@ -64,6 +64,9 @@ def is_api(name: str) -> bool:
 def build_path(name: str, route: Route, id: Any) -> str:
     if not route.thing or route.id_field:
         return reverse(name, kwargs=route.kwargs)
+    if route.thing == "item":
+        conversation, _, item = str(id).split("/")
+        return reverse(name, kwargs={"id": conversation, "item_id": item})
     for argument in ("id", "uuid"):
         with suppress(NoReverseMatch):
             return reverse(name, kwargs={argument: id})

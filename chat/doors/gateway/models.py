@@ -45,6 +45,10 @@ class GatewayResponse(models.Model):
         help_text=_("Messages of the developer up to this reply, which the next one inherits."),
     )
 
+    input_count = models.PositiveIntegerField(
+        default=0, help_text=_("Messages before the answer that the request has added.")
+    )
+
     objects = GatewayResponseQuerySet.as_manager()
 
     def __str__(self) -> str:

@@ -45,9 +45,10 @@ def start_response(user: User, request: ReplyRequest, once: RequestOnce) -> Gate
     place = _find_place(user, request)
     developer = join_texts(place.developer_text, *request.input.developer)
     system = join_texts(request.instructions, developer)
+    turns = [*place.turns, *_resolve_references(user, request.input.turns)]
     reply = answer_turns(
         user,
-        turns=[*place.turns, *_resolve_references(user, request.input.turns)],
+        turns=turns,
         request_id=once.id,
         reply_settings=_choose_settings(user, request, system),
         door=DOOR_NAME,
@@ -62,6 +63,7 @@ def start_response(user: User, request: ReplyRequest, once: RequestOnce) -> Gate
         answer=reply.answer,
         parameters=dict(request.parameters),
         developer_text=developer,
+        input_count=len(turns),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat.doors.gateway.views import chat_completions, models, responses
+from chat.doors.gateway.views import chat_completions, conversations, items, models, responses
 
 app_name = "gateway"
 
@@ -12,6 +12,11 @@ urlpatterns = [
     path("responses", responses.responses, name="responses"),
     path("responses/<str:id>", responses.response, name="response"),
     path("responses/<str:id>/cancel", responses.cancellation, name="cancellation"),
+    path("responses/<str:id>/input_items", items.input_items, name="input-items"),
+    path("conversations", conversations.conversations, name="conversations"),
+    path("conversations/<str:id>", conversations.conversation, name="conversation"),
+    path("conversations/<str:id>/items", items.items, name="items"),
+    path("conversations/<str:id>/items/<str:item_id>", items.item, name="item"),
     path("chat/completions", chat_completions.completions, name="chat-completions"),
     path("models", models.models, name="models"),
     path("models/<path:id>", models.model, name="model"),

@@ -19,6 +19,7 @@ from chat.doors.gateway.objects import build_response
 from chat.doors.gateway.output import load_output
 from chat.doors.gateway.parameters import read_query
 from chat.doors.gateway.reading import get_response, mark_read
+from chat.doors.gateway.removal import remove_response
 from chat.doors.gateway.response_encoder import ResponseEncoder
 from chat.doors.gateway.response_request import read_response_request
 from chat.doors.gateway.starting import start_response
@@ -54,6 +55,11 @@ def cancel_response(request: HttpRequest, user: User, id: str) -> HttpResponse:
     row = get_response(user, id)
     lifecycle.stop(row.stream_id)
     return answer_now(row)
+
+
+def delete_response(request: HttpRequest, user: User, id: str) -> HttpResponse:
+    remove_response(get_response(user, id))
+    return JsonResponse({"id": id, "object": "response", "deleted": True})
 
 
 def follow_response(row: GatewayResponse, after: int) -> EncodedResponse:
@@ -103,5 +109,5 @@ def _read_cursor(row: GatewayResponse, text: str | None) -> int:
 
 
 responses = choose_view(post=create_response)
-response = choose_view(get=read_response)
+response = choose_view(get=read_response, delete=delete_response)
 cancellation = choose_view(post=cancel_response)

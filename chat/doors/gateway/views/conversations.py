@@ -1,0 +1,70 @@
+"""Conversations: make one, read it, change what is noted with it, delete it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from accounts.models import User
+from chat import conversations as chats
+from chat.doors.gateway import ids
+from chat.doors.gateway.body import read_body
+from chat.doors.gateway.conversation_request import read_conversation_request
+from chat.doors.gateway.errors import choose_view
+from chat.doors.gateway.models import GatewayConversation
+from chat.doors.gateway.reading import DOOR_NAME, get_conversation
+from chat.models import Conversation
+from chat.replies import add_turns
+
+
+def create_conversation(request: HttpRequest, user: User) -> HttpResponse:
+    given = read_conversation_request(read_body(request), "items", "metadata")
+    with transaction.atomic():
+        conversation = Conversation.objects.create(user=user, door=DOOR_NAME)
+        GatewayConversation.objects.create(
+            conversation=conversation, user=user, metadata=given.get("metadata", {})
+        )
+        add_turns(user, conversation, given.get("items", []))
+    return answer(conversation)
+
+
+def read_conversation(request: HttpRequest, user: User, id: str) -> HttpResponse:
+    return answer(get_conversation(user, id))
+
+
+def change_conversation(request: HttpRequest, user: User, id: str) -> HttpResponse:
+    conversation = get_conversation(user, id)
+    given = read_conversation_request(read_body(request), "metadata")
+    GatewayConversation.objects.update_or_create(
+        conversation=conversation, defaults={"user": user, "metadata": given.get("metadata", {})}
+    )
+    return answer(conversation)
+
+
+def delete_conversation(request: HttpRequest, user: User, id: str) -> HttpResponse:
+    """With all its responses."""
+    chats.soft_delete(get_conversation(user, id))
+    return JsonResponse({"id": id, "object": "conversation.deleted", "deleted": True})
+
+
+def answer(conversation: Conversation) -> HttpResponse:
+    return JsonResponse(build_conversation(conversation))
+
+
+def build_conversation(conversation: Conversation) -> dict[str, Any]:
+    conversation.refresh_from_db(fields=["created_at"])  # the database has set it
+    notes = GatewayConversation.objects.filter(conversation=conversation).first()
+    return {
+        "id": ids.build_id(ids.CONVERSATION, conversation.pk),
+        "object": "conversation",
+        "created_at": int(conversation.created_at.timestamp()),
+        "metadata": notes.metadata if notes else {},
+    }
+
+
+conversations = choose_view(post=create_conversation)
+conversation = choose_view(
+    get=read_conversation, post=change_conversation, delete=delete_conversation
+)

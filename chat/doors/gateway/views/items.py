@@ -1,0 +1,78 @@
+"""The items of a conversation, and those that a response was made from."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from chat.api.problems import Problem
+from chat.doors.gateway import ids
+from chat.doors.gateway.body import read_body
+from chat.doors.gateway.conversation_request import read_conversation_request
+from chat.doors.gateway.errors import build_invalid, choose_view
+from chat.doors.gateway.items import (
+    LIST_PARAMETERS,
+    build_items,
+    build_list,
+    build_page,
+    list_conversation_items,
+    list_input_items,
+    list_items,
+)
+from chat.doors.gateway.parameters import read_query
+from chat.doors.gateway.reading import get_conversation, get_response
+from chat.doors.gateway.removal import remove_message
+from chat.doors.gateway.response_request import require
+from chat.doors.gateway.views.conversations import answer
+from chat.models import Conversation, Message
+from chat.replies import add_turns
+
+
+def list_input(request: HttpRequest, user: User, id: str) -> HttpResponse:
+    row = get_response(user, id)
+    query = read_query(request.GET, *LIST_PARAMETERS)
+    return JsonResponse(build_page(list_input_items(row), query))
+
+
+def list_of_conversation(request: HttpRequest, user: User, id: str) -> HttpResponse:
+    conversation = get_conversation(user, id)
+    query = read_query(request.GET, *LIST_PARAMETERS)
+    return JsonResponse(build_page(list_conversation_items(conversation), query))
+
+
+def create_items(request: HttpRequest, user: User, id: str) -> HttpResponse:
+    conversation = get_conversation(user, id)
+    given = read_conversation_request(read_body(request), "items")
+    require(given, "items")
+    return JsonResponse(build_list(list_items(add_turns(user, conversation, given["items"]))))
+
+
+def read_item(request: HttpRequest, user: User, id: str, item_id: str) -> HttpResponse:
+    message = _get_message(get_conversation(user, id), item_id)
+    return JsonResponse(next(one for one in build_items(message) if one["id"] == item_id))
+
+
+def delete_item(request: HttpRequest, user: User, id: str, item_id: str) -> HttpResponse:
+    """An answer is deleted with its response, and with its reasoning."""
+    conversation = get_conversation(user, id)
+    if item_id.startswith(ids.REASONING):
+        raise build_invalid("item_id", _("Reasoning can only be deleted with its answer."))
+    remove_message(conversation, _get_message(conversation, item_id))
+    return answer(conversation)
+
+
+def _get_message(conversation: Conversation, item_id: str) -> Message:
+    """Raises Problem."""
+    for prefix in (ids.MESSAGE, ids.REASONING):
+        uuid = ids.parse_id(prefix, item_id)
+        message = uuid and conversation.messages.select_related("stream").filter(pk=uuid).first()
+        if message and any(one["id"] == item_id for one in build_items(message)):
+            return message
+    text = _("Item with id “%(id)s” not found.") % {"id": item_id[:100]}
+    raise Problem(404, "not_found", text)
+
+
+input_items = choose_view(get=list_input)
+items = choose_view(get=list_of_conversation, post=create_items)
+item = choose_view(get=read_item, delete=delete_item)
