@@ -83,14 +83,27 @@ def get_handler(name: str) -> StreamHandler:
     return _handlers[name]
 
 
-_periodic_tasks: list[Callable[[], None]] = []
+Task = Callable[[], None]
+
+_periodic_tasks: list[Task] = []
+_follow_ups: list[Task] = []
 
 
-def register_periodic_task(task: Callable[[], None]) -> None:
+def register_periodic_task(task: Task) -> None:
     """Every worker runs the task about once a minute. Several workers may run it at the same time;
     if it fails, it runs again."""
     _periodic_tasks.append(task)
 
 
-def get_periodic_tasks() -> tuple[Callable[[], None], ...]:
+def register_follow_up(task: Task) -> None:
+    """Workers run the task soon after a stream has ended, and every few seconds, because the worker
+    that ended the stream may have died. It must return soon. Otherwise as a periodic task."""
+    _follow_ups.append(task)
+
+
+def get_periodic_tasks() -> tuple[Task, ...]:
     return tuple(_periodic_tasks)
+
+
+def get_follow_ups() -> tuple[Task, ...]:
+    return tuple(_follow_ups)

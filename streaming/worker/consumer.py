@@ -13,7 +13,7 @@ from streaming.hub import WORKERS_GROUP, Notification, get_hub
 class NotificationHandler(Protocol):
     def wake(self) -> None: ...
 
-    def cancel_stream(self, stream_id: int) -> None: ...
+    def on_stream_ended(self, stream_id: int) -> None: ...
 
 
 class WorkerConsumer(AsyncConsumer):
@@ -41,8 +41,7 @@ class WorkerConsumer(AsyncConsumer):
         self._worker.wake()
 
     async def stream_ended(self, message: Notification) -> None:
-        self._worker.cancel_stream(message.get("stream_id", 0))
-        self._worker.wake()
+        self._worker.on_stream_ended(message.get("stream_id", 0))
 
 
 async def _send_nothing(message: Any) -> None:

@@ -20,7 +20,7 @@ from streaming.database import (
 from streaming.models import LEASE_RENEWAL_SECONDS, Worker
 from streaming.outage import outage_monitor
 from streaming.worker.consumer import WorkerConsumer
-from streaming.worker.maintenance import run_maintenance
+from streaming.worker.maintenance import run_follow_ups, run_maintenance
 from streaming.worker.run import StreamRun
 from streaming.worker.writer import Writer
 
@@ -46,6 +46,7 @@ class StreamWorker:
         self.row: Worker | None = None
         self._runs: dict[int, StreamRun] = {}
         self._wake = asyncio.Event()
+        self._has_ended = asyncio.Event()
         self._is_draining = False
         self._db_threads = DatabaseThreads("worker", 2)
         # Claims must not wait behind the queries of streams: to prepare and end dozens that were
@@ -67,6 +68,9 @@ class StreamWorker:
             asyncio.create_task(WorkerConsumer(self).listen(), name="worker notifications"),
             asyncio.create_task(self._lease_loop(), name="worker lease"),
             asyncio.create_task(run_maintenance(self._db_threads), name="worker maintenance"),
+            asyncio.create_task(
+                run_follow_ups(self._db_threads, self._has_ended), name="worker follow-ups"
+            ),
             asyncio.create_task(self._writer.run(), name="worker writer"),
         ]
         self.wake()  # for streams that are queued already
@@ -105,6 +109,12 @@ class StreamWorker:
 
     def wake(self) -> None:
         self._wake.set()
+
+    def on_stream_ended(self, stream_id: int) -> None:
+        """A stream has ended elsewhere."""
+        self.cancel_stream(stream_id)
+        self._has_ended.set()
+        self.wake()
 
     def cancel_stream(self, stream_id: int) -> None:
         if run := self._runs.get(stream_id):
@@ -180,6 +190,7 @@ class StreamWorker:
             logger.error("The run of stream %s broke", run.stream.uuid, exc_info=error)
         if self._runs.get(run.stream.id) is run:
             del self._runs[run.stream.id]
+        self._has_ended.set()
         self.wake()
 
     async def _lease_loop(self) -> None:
