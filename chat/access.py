@@ -1,5 +1,5 @@
-"""Access to conversations, messages and streams: only their owner has it. For anybody else they
-don't exist."""
+"""Access to conversations, messages, streams and webhooks: only their owner has it. For anybody
+else they don't exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 
 from accounts.models import User
 from chat.conversations.actions import is_restorable
-from chat.models import Conversation, Message
+from chat.models import Conversation, Message, Webhook, WebhookDelivery
 from streaming.models import Stream
 
 
@@ -36,6 +36,14 @@ def get_question_or_404(user: User, id: UUID) -> Message:
 
 def get_stream_or_404(user: User, uuid: UUID) -> Stream:
     return get_object_or_404(Stream.objects.owned_by(user), uuid=uuid)
+
+
+def get_webhook_or_404(user: User, id: UUID) -> Webhook:
+    return get_object_or_404(Webhook.objects.owned_by(user), id=id)
+
+
+def get_delivery_or_404(user: User, id: UUID) -> WebhookDelivery:
+    return get_object_or_404(WebhookDelivery.objects.owned_by(user), id=id)
 
 
 def _select_deleted(user: User) -> QuerySet[Conversation]:

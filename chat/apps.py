@@ -15,6 +15,8 @@ class ChatConfig(AppConfig):
         from chat.replies import storage as stored_chars
         from chat.replies import titles
         from chat.retention import expiry
+        from chat.webhooks import actions as webhooks
+        from chat.webhooks import tasks as webhook_tasks
 
         replies.register_handler()
         titles.register_handler()
@@ -27,3 +29,5 @@ class ChatConfig(AppConfig):
         stored_chars.register_tasks()
         deleted_sizes.register_tasks()
         unsupported_parameters.register_tasks()
+        webhooks.register_sealed_secrets()
+        webhook_tasks.register_tasks()

@@ -8,6 +8,7 @@ from chat.messages import views as message_views
 from chat.pages import appearance
 from chat.pages import views as page_views
 from chat.retention import views as retention_views
+from chat.webhooks import views as webhook_views
 
 urlpatterns = [
     path("", page_views.home, name="home"),
@@ -31,6 +32,19 @@ urlpatterns = [
     path("drafts/<uuid:id>/", draft_views.save_draft, name="draft"),
     path("sidebar/", page_views.sidebar_fragment, name="sidebar"),
     path("settings/data/", retention_views.data_page, name="data"),
+    path("settings/webhooks/", webhook_views.webhooks_page, name="webhooks"),
+    path("settings/webhooks/<uuid:id>/", webhook_views.webhook_page, name="webhook"),
+    path(
+        "settings/webhooks/<uuid:id>/switch/", webhook_views.switch_webhook, name="webhook-switch"
+    ),
+    path(
+        "settings/webhooks/<uuid:id>/removal/", webhook_views.delete_webhook, name="webhook-removal"
+    ),
+    path(
+        "settings/webhooks/deliveries/<uuid:id>/",
+        webhook_views.send_delivery_again,
+        name="webhook-resending",
+    ),
     path("theme/", appearance.set_appearance, {"name": "theme"}, name="theme"),
     path("type/", appearance.set_appearance, {"name": "type"}, name="type"),
 ]

@@ -21,6 +21,7 @@ ROW_NAMES = (
     "linked-accounts",
     "devices",
     "tokens",
+    "webhooks",
     "data",
 )
 """All rows in their order on the page. A row without a builder is not shown."""

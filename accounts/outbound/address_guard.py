@@ -80,6 +80,16 @@ def _is_numeric(host: str) -> bool:
     return ":" in host or bool(NUMERIC_LABEL.fullmatch(host.rpartition(".")[2]))
 
 
+def check_unresolved(url: str) -> None:
+    """Judge an address as far as that needs no look-up of its name, which may take seconds. The
+    guard judges the rest when it is dialled. Raises RefusedAddress."""
+    target = parse_url(url)
+    if target.is_literal:
+        check_addresses(target, [target.host])
+    elif target.scheme == "http" and not are_private_addresses_allowed():
+        raise RefusedAddress(UNENCRYPTED)
+
+
 def check_addresses(target: Target, addresses: Sequence[str]) -> None:
     """Judge all addresses of a name. Raises RefusedAddress."""
     zones = {classify_address(address) for address in addresses}

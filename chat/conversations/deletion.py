@@ -30,6 +30,8 @@ from chat.models import (
     GatewayResponse,
     IdempotentRequest,
     Message,
+    Webhook,
+    WebhookDelivery,
 )
 from chat.replies import titles
 from streaming import journal, lifecycle
@@ -135,12 +137,27 @@ KINDS = (
         delete_selected(lambda id: GatewayConversation.objects.filter(conversation=id)),
     ),
     DataKind(
+        "log of webhooks",
+        Stage.CONTENT,
+        ("chat.WebhookDelivery",),
+        "The endings of replies that webhooks got.",
+        delete_selected(lambda id: WebhookDelivery.objects.filter(webhook__user=id)),
+        delete_selected(lambda id: WebhookDelivery.objects.filter(conversation=id)),
+    ),
+    DataKind(
         "conversations",
         Stage.CONTAINERS,
         ("chat.Conversation",),
         "After their messages and streams.",
         delete_selected(lambda id: Conversation.objects.filter(user=id)),
         delete_selected(lambda id: Conversation.objects.filter(pk=id)),
+    ),
+    DataKind(
+        "webhooks",
+        Stage.SECRETS,
+        ("chat.Webhook",),
+        "With their secrets, and what their last replies added to the log.",
+        delete_selected(lambda id: Webhook.objects.filter(user=id)),
     ),
     DataKind(
         "access to content",

@@ -16,6 +16,7 @@ from chat.replies import consumption, context, credentials, limits, titles, usag
 from chat.replies.settings import ReplySettings
 from chat.replies.stored_text import remove_stored_reasoning
 from chat.replies.stream_facts import save_facts
+from chat.webhooks.events import record_ending
 from streaming import journal
 from streaming.events import StreamText
 from streaming.models import State, Stream
@@ -129,13 +130,15 @@ def _find_partial_reply(text: StreamText, provider: str) -> str:
 
 
 def finalize(stream: Stream) -> None:
-    """Copy the ended stream into its message and conversation, and add what it used to the ledger,
-    in the transaction that ends it. The message may have been deleted meanwhile."""
+    """Copy the ended stream into its message and conversation, store what the person's webhooks
+    get, and add what it used to the ledger, in the transaction that ends it. The message may have
+    been deleted meanwhile."""
     text = split_marked_reasoning(journal.read_text(stream.id))
     answer = Message.objects.filter(stream=stream).first()
     model = usage.find_stream_model(stream, answer)
     if answer is not None:
         _update_conversation(stream, answer, text, model.price if model else None)
+        record_ending(stream, answer)
     consumption.record_consumption(stream, model, text)
 
 

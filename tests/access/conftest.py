@@ -17,8 +17,9 @@ from accounts.api_keys import keys
 from accounts.models import AccessToken, User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
-from chat.models import Conversation, Draft
+from chat.models import Conversation, Draft, WebhookDelivery
 from chat.replies import Reply
+from chat.webhooks.actions import create_webhook
 from tests.access.table import Thing
 from tests.accounts.software_passkey import SoftwarePasskey
 from tests.chat.factories import finish_reply, start_reply
@@ -42,6 +43,7 @@ class OwnedThings:
     response: str
     program_conversation: str
     item: str
+    delivery: WebhookDelivery
 
     def get_id(self, thing: Thing) -> UUID | int | str:
         return {
@@ -58,12 +60,16 @@ class OwnedThings:
             "response": self.response,
             "program conversation": self.program_conversation,
             "item": f"{self.program_conversation}/items/{self.item}",
+            "webhook": self.delivery.webhook_id,
+            "delivery": self.delivery.pk,
         }[thing]
 
 
 def create_things(owner: User) -> OwnedThings:
     reply = start_reply(owner, f"{CANARY} question", system_prompt=f"{CANARY} system")
+    create_webhook(owner, f"https://example.org/{CANARY}")
     finish_reply(reply, f"{CANARY} answer")
+    delivery = WebhookDelivery.objects.get(stream=reply.stream.uuid)
     running = start_reply(owner, f"{CANARY} running")
     deleted = start_reply(owner, f"{CANARY} deleted").conversation
     Conversation.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
@@ -71,9 +77,8 @@ def create_things(owner: User) -> OwnedThings:
     keys.save(owner, "google", f"AI{CANARY}0123456789{CANARY}")
     token, _ = create_token(owner, f"{CANARY} token", list(Scope), None)
     ways = create_ways_to_sign_in(owner)
-    return OwnedThings(
-        reply, running, deleted, draft, *ways, token, *create_things_of_programs(owner)
-    )
+    of_programs = create_things_of_programs(owner)
+    return OwnedThings(reply, running, deleted, draft, *ways, token, *of_programs, delivery)
 
 
 def create_things_of_programs(owner: User) -> tuple[str, str, str]:

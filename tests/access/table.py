@@ -24,6 +24,8 @@ Thing = Literal[
     "response",
     "program conversation",
     "item",
+    "webhook",
+    "delivery",
     "",
 ]
 """The object that the address or the form names; empty: none, so everybody gets only what is
@@ -90,6 +92,11 @@ ROUTES: dict[str, Route] = {
     "account-deletion-begun": Route("everybody"),
     "tokens": Route("signed in"),
     "token-revocation": Route("signed in", "token", "POST", id_field="token", owner_status=302),
+    "webhooks": Route("signed in"),
+    "webhook": Route("signed in", "webhook"),
+    "webhook-switch": Route("signed in", "webhook", "POST", {"active": "no"}, owner_status=302),
+    "webhook-removal": Route("signed in", "webhook", "POST", owner_status=302),
+    "webhook-resending": Route("signed in", "delivery", "POST", owner_status=302),
     "replies": Route("signed in"),
     "keys": Route("signed in"),
     "key": Route(

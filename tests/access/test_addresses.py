@@ -25,7 +25,7 @@ from django.urls import NoReverseMatch, reverse
 from accounts import form_limits
 from accounts.models import AccessToken, ApiKey, User
 from chat.api.api import api
-from chat.models import Conversation, Draft, Message
+from chat.models import Conversation, Draft, Message, Webhook, WebhookDelivery
 from streaming.models import Stream
 from tests.access.conftest import CANARY, OwnedThings
 from tests.access.table import ROUTES, Route, list_addresses
@@ -86,7 +86,7 @@ def send(client: Client, name: str, id: Any = None, *, htmx: bool = False) -> An
         body = json.dumps(route.form) if route.method != "GET" else ""
         return client.generic(route.method, path, body, "application/json", headers=headers)
     if route.method == "POST":
-        form = route.form | ({route.id_field: str(id)} if route.id_field else {})
+        form = dict(route.form) | ({route.id_field: str(id)} if route.id_field else {})
         return client.post(path, form, headers=headers)
     return client.get(path, headers=headers)
 
@@ -119,6 +119,8 @@ def read_rows(owner: User) -> dict[str, list[dict[str, Any]]]:
         UserSession: UserSession.objects.filter(user=owner),
         SocialAccount: SocialAccount.objects.filter(user=owner),
         AccessToken: AccessToken.objects.filter(user=owner),
+        Webhook: Webhook.objects.filter(user=owner),
+        WebhookDelivery: WebhookDelivery.objects.filter(webhook__user=owner),
     }
     return {
         model.__name__: [

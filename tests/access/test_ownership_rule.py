@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from accounts.models import AccessToken, ApiKey, AuditEvent, ListedModel
-from chat.models import Conversation, Draft, GatewayResponse, Message
+from chat.models import (
+    Conversation,
+    Draft,
+    GatewayResponse,
+    Message,
+    Webhook,
+    WebhookDelivery,
+)
 from streaming.models import Stream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +27,8 @@ OWNED_MODELS = [
     ListedModel,
     Message,
     Stream,
+    Webhook,
+    WebhookDelivery,
 ]
 OTHER_SELECTION = re.compile(
     rf"\b({'|'.join(model.__name__ for model in OWNED_MODELS)})\.objects\s*"

@@ -24,16 +24,21 @@ from accounts.factors.recovery_codes import create_recovery_codes
 from accounts.invitations.links import create_invitation
 from accounts.models import ApiKey, Connection, User
 from accounts.tokens.tokens import TOKEN_PATTERN
+from chat.models import Webhook
+from chat.webhooks.delivery import deliver_next
 from tests.accounts.connections import ADD as ADD_CONNECTION
 from tests.accounts.connections import build_form
+from tests.accounts.raw_server import send_document, serve
 from tests.accounts.test_codes import ADD_APP, compute_code, stop_clock
 from tests.accounts.test_codes import INDEX as FACTORS
 from tests.accounts.test_mail_codes import CODE as CODE_LINE
 from tests.accounts.test_mail_codes import REQUEST as REQUEST_CODE
+from tests.chat.factories import finish_reply, start_reply
 
 __all__ = ["stop_clock"]
 RESET = "/accounts/password/reset/"
 TOKENS = "/settings/tokens/"
+WEBHOOKS = "/settings/webhooks/"
 ADD = "/settings/keys/openai/"
 REMOVE = "/settings/keys/openai/remove/"
 
@@ -192,6 +197,32 @@ def test_an_access_token_is_only_in_the_answer_that_creates_it(
         canary.add_response(path, as_administrator.get(path))
     add_everything_stored(canary, caplog, capsys)
     canary.rest = token[len("hft_") : -4]
+    assert canary.find_places() == []
+
+
+def test_the_secret_of_a_webhook_is_only_in_the_answer_that_creates_it(
+    canary: Canary,
+    caplog: pytest.LogCaptureFixture,
+    as_administrator: Client,
+    owner: User,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings.PRIVATE_ADDRESSES = "allow"
+    with serve(send_document(b"", "500 Oh")) as server:
+        answer = as_administrator.post(WEBHOOKS, {"address": server.get_url()}).content.decode()
+        found = re.search(r"whsec_([\w+/]+)", answer)
+        assert found
+        webhook = Webhook.objects.get()
+        finish_reply(start_reply(webhook.user))
+        assert deliver_next()
+    for path in (WEBHOOKS, f"{WEBHOOKS}{webhook.pk}/", "/settings/data/activity/", "/api/webhooks"):
+        canary.add_response(path, as_administrator.get(path))
+    canary.add_text("sent", repr(server.requests))
+    canary.add_text("repr", f"{webhook!r} {webhook} {vars(webhook)}")
+    add_everything_stored(canary, caplog, capsys)
+    canary.rest = found[1]
+    assert server.requests
     assert canary.find_places() == []
 
 

@@ -52,6 +52,7 @@ from chat.models import (
     Message,
     RenderedText,
 )
+from chat.webhooks.actions import create_webhook
 from streaming import journal, lifecycle
 from streaming.events import Finish
 from streaming.journal import Append
@@ -79,6 +80,7 @@ def administrator(db: None, password: str) -> User:
 
 def fill_account(owner: User, administrator: User) -> list[Stream]:
     """Give the account at least one row of every kind of data. Return its running streams."""
+    create_webhook(owner, f"https://example.org/{CANARY}")
     first = start_reply(owner, f"{CANARY} question", system_prompt=f"{CANARY} prompt")
     finish_reply(first, f"{CANARY} answer")
     journal.fold_chunks(

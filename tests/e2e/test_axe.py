@@ -136,6 +136,7 @@ def test_axe_finds_nothing_on_a_form_that_was_open_for_too_long(
         "/accounts/email/",
         *mark_for_prove(
             "/settings/replies/",
+            "/settings/webhooks/",
             "/accounts/password/change/",
             "/accounts/2fa/",
             "/accounts/logout/",

@@ -47,7 +47,9 @@ def assert_fits(page: Page) -> None:
     [
         "/",
         "/settings/keys/",
-        *mark_for_prove("/settings/replies/", "/accounts/email/", "/nowhere/"),
+        *mark_for_prove(
+            "/settings/replies/", "/settings/webhooks/", "/accounts/email/", "/nowhere/"
+        ),
     ],
 )
 def test_every_page_fits_a_phone(

@@ -84,6 +84,11 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "/settings/sessions/end/": ("session", "action"),
     "/settings/tokens/": ("name", "scopes", "days"),
     "/settings/tokens/revoke/": ("token",),
+    "/settings/webhooks/": ("address",),
+    "/settings/webhooks/%(id)s/": NO_FIELDS,
+    "/settings/webhooks/%(id)s/removal/": NO_FIELDS,
+    "/settings/webhooks/%(id)s/switch/": ("active",),
+    "/settings/webhooks/deliveries/%(id)s/": NO_FIELDS,
     "/theme/": ("theme", "next"),
     "/type/": ("type", "next"),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Workers run follow-ups after a stream has ended, whoever ended it."""
+"""Workers run follow-ups after a stream has ended, in this worker or elsewhere."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Webhooks: when a reply ends, the addresses of a person's own servers get a signed message."""

@@ -1,0 +1,139 @@
+"""Creates, switches and deletes the webhooks of a person, and sends a delivery again."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.audit.events import record_event
+from accounts.audit.kinds import register_kind
+from accounts.models import User
+from accounts.outbound.address_guard import check_unresolved
+from accounts.rotation.registry import SealedColumns, register_sealed
+from accounts.sealing import SealedSecret, open_sealed, seal_secret
+from chat.models import Webhook, WebhookDelivery
+from chat.webhooks.events import has_too_many_waiting
+from chat.webhooks.models import RETRY_DURATION
+from chat.webhooks.signing import make_secret
+
+WEBHOOK_CREATED = register_kind("webhook.created", _("Created a webhook"))
+WEBHOOK_SWITCHED = register_kind("webhook.switched", _("Switched a webhook on or off"))
+WEBHOOK_DELETED = register_kind("webhook.deleted", _("Deleted a webhook"))
+
+MAX_WEBHOOKS_PER_USER = 10
+
+
+WEBHOOK_EXISTS = _("You have a webhook with this address already.")
+TOO_MANY_WAITING = _("Too many deliveries of this webhook wait. Try again later.")
+
+
+class TooManyWebhooks(Exception):
+    """The person has MAX_WEBHOOKS_PER_USER webhooks."""
+
+
+class WebhookExists(Exception):
+    """The person has a webhook with this address."""
+
+
+class TooManyWaiting(Exception):
+    """As many deliveries of the webhook wait as may."""
+
+
+def describe_too_many_webhooks() -> str:
+    text = gettext("You have %(count)s webhooks. Delete one first.")
+    return text % {"count": MAX_WEBHOOKS_PER_USER}
+
+
+@sensitive_variables("secret")
+def create_webhook(
+    user: User, address: str, request: HttpRequest | None = None
+) -> tuple[Webhook, str]:
+    """Return the row and the secret, which is shown once. Raises RefusedAddress, WebhookExists or
+    TooManyWebhooks."""
+    check_unresolved(address)
+    secret = make_secret()
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        own = Webhook.objects.owned_by(user)
+        if own.filter(address=address).exists():
+            raise WebhookExists
+        if own.count() >= MAX_WEBHOOKS_PER_USER:
+            raise TooManyWebhooks
+        webhook = Webhook(user=user, address=address)
+        sealed = seal_secret(secret, *_get_context(webhook))
+        webhook.sealed, webhook.master_key_id = sealed.ciphertext, sealed.master_key_id
+        webhook.save(force_insert=True)
+        webhook.refresh_from_db(fields=["created_at"])
+        record_event(WEBHOOK_CREATED, user, request=request, webhook=str(webhook.pk))
+    return webhook, secret
+
+
+def open_secret(webhook: Webhook) -> str:
+    """Raises SealBroken."""
+    sealed = SealedSecret(webhook.master_key_id, bytes(webhook.sealed))
+    return open_sealed(sealed, *_get_context(webhook))
+
+
+def _get_context(webhook: Webhook) -> tuple[str, str, str]:
+    return "holdfast webhook", str(webhook.pk), webhook.address
+
+
+def switch_webhook(
+    webhook: Webhook,
+    is_active: bool,
+    request: HttpRequest | None = None,
+    *,
+    by_system: bool = False,
+) -> None:
+    """One that is off gets nothing. Waiting deliveries are sent if it is switched on in time."""
+    with transaction.atomic():
+        rows = Webhook.objects.filter(pk=webhook.pk).exclude(is_active=is_active)
+        if rows.update(is_active=is_active):
+            record_event(
+                WEBHOOK_SWITCHED,
+                webhook.user,
+                request=request,
+                by_system=by_system,
+                webhook=str(webhook.pk),
+                is_active=is_active,
+            )
+    webhook.is_active = is_active
+
+
+def delete_webhook(webhook: Webhook, request: HttpRequest | None = None) -> None:
+    """Together with its log."""
+    with transaction.atomic():
+        # An ending that adds to the log meanwhile waits, and then finds no webhook.
+        list(Webhook.objects.select_for_update().filter(pk=webhook.pk))
+        count, _models = Webhook.objects.filter(pk=webhook.pk).delete()
+        if count:
+            record_event(WEBHOOK_DELETED, webhook.user, request=request, webhook=str(webhook.pk))
+
+
+def send_again(delivery: WebhookDelivery) -> None:
+    """Whatever became of it. Raises TooManyWaiting."""
+    if has_too_many_waiting(delivery.webhook_id):
+        raise TooManyWaiting
+    rows = WebhookDelivery.objects.filter(pk=delivery.pk)
+    rows.update(
+        status=WebhookDelivery.Status.WAITING,
+        attempts=0,
+        next_attempt_at=timezone.now(),
+        retry_until=timezone.now() + RETRY_DURATION,
+    )
+    delivery.refresh_from_db()
+
+
+def register_sealed_secrets() -> None:
+    register_sealed(
+        _("Secrets of webhooks"),
+        Webhook,
+        SealedColumns("sealed", "master_key_id"),
+        _get_context,
+        ~Q(sealed=b""),
+    )
