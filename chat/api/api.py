@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja.errors import HttpError, ValidationError
 
-from chat.api import catalog, conversations, messages, streams
+from chat.api import catalog, conversations, messages, streams, webhooks
 from chat.api.document import DocumentedAPI
 from chat.api.problems import Problem, build_not_found, from_rejection
 from chat.replies import ReplyRejected
@@ -26,6 +26,7 @@ api = DocumentedAPI(
 api.add_router("/conversations", conversations.router)
 api.add_router("/messages", messages.router)
 api.add_router("/streams", streams.router)
+api.add_router("/webhooks", webhooks.router)
 api.add_router("", catalog.router)
 
 

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.models import MAX_TITLE_CHARS
 from chat.replies.settings import MAX_SYSTEM_PROMPT_CHARS
+from chat.webhooks.models import MAX_ADDRESS_CHARS
 from streaming.doors.sse.request import parse_cursor
 from streaming.follow import MAX_CURSOR, START_CURSOR
 from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
@@ -89,6 +90,14 @@ class ConversationChange(ApiSchema):
     title: str | None = Field(None, min_length=1, max_length=MAX_TITLE_CHARS)
     pinned: bool | None = Field(None, strict=True)
     read: bool | None = Field(None, strict=True)
+
+
+class WebhookIn(ApiSchema):
+    address: str = Field(max_length=MAX_ADDRESS_CHARS)
+
+
+class WebhookChange(ApiSchema):
+    is_active: bool = Field(strict=True)
 
 
 # Out
@@ -227,3 +236,45 @@ class KeyOut(ApiSchema):
 
 class KeyList(ApiSchema):
     keys: list[KeyOut]
+
+
+class WebhookOut(ApiSchema):
+    id: UUID
+    address: str
+    is_active: bool
+    created_at: datetime
+
+
+class NewWebhook(WebhookOut):
+    """`secret` is shown only now."""
+
+    secret: str
+
+
+class WebhookList(ApiSchema):
+    webhooks: list[WebhookOut]
+
+
+class DeliveryOut(ApiSchema):
+    """One ending, for one webhook. `lastStatus` is the HTTP status of the last answer."""
+
+    id: UUID
+    webhook_id: UUID
+    type: str
+    conversation_id: UUID
+    message_id: UUID
+    stream_id: UUID
+    ended_at: datetime
+    status: Literal["waiting", "delivered", "given_up"]
+    attempts: int
+    last_attempt_at: datetime | None
+    next_attempt_at: datetime | None
+    last_status: int | None
+    failure: str
+
+
+class DeliveryPage(ApiSchema):
+    """Newest first. `next` is the value of `after` for the next page; null at the end."""
+
+    deliveries: list[DeliveryOut]
+    next: UUID | None

@@ -169,6 +169,15 @@ ROUTES: dict[str, Route] = {
     "api:read_stream": Route("signed in", "stream"),
     "api:list_chunks": Route("signed in", "stream"),
     "api:stop_stream": Route("signed in", "stream", "POST"),
+    "api:list_webhooks": Route("signed in"),
+    "api:create_webhook": Route(
+        "signed in", method="POST", form={"address": "https://example.org/"}, owner_status=201
+    ),
+    "api:read_webhook": Route("signed in", "webhook"),
+    "api:change_webhook": Route("signed in", "webhook", "PATCH", {"isActive": False}),
+    "api:delete_webhook": Route("signed in", "webhook", "DELETE", owner_status=204),
+    "api:list_deliveries": Route("signed in", "webhook"),
+    "api:retry_delivery": Route("signed in", "delivery", "POST"),
     "api:list_models": Route("signed in"),
     "api:check_model": Route("signed in", owner_status=422),
     "api:list_keys": Route("signed in"),

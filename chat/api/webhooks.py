@@ -1,0 +1,120 @@
+"""The API of webhooks: see docs/webhooks.md."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router, Status
+
+from accounts.outbound.errors import RefusedAddress
+from chat import access
+from chat.api import schemas
+from chat.api.auth import ApiUser, get_user
+from chat.api.problems import Problem
+from chat.models import Webhook, WebhookDelivery
+from chat.webhooks import actions
+from chat.webhooks.log import read_log
+
+router = Router(auth=ApiUser(), tags=["webhooks"])
+
+
+@router.get("", response=schemas.WebhookList, by_alias=True)
+def list_webhooks(request: HttpRequest) -> object:
+    rows = Webhook.objects.owned_by(get_user(request))
+    return schemas.WebhookList(webhooks=[_build_webhook(row) for row in rows])
+
+
+@router.post("", response={201: schemas.NewWebhook}, by_alias=True)
+def create_webhook(request: HttpRequest, body: schemas.WebhookIn) -> object:
+    """The secret is shown only now. The same address again is refused, so no second webhook is
+    made, whatever the idempotency key."""
+    try:
+        row, secret = actions.create_webhook(get_user(request), body.address, request)
+    except RefusedAddress as refusal:
+        raise Problem(422, "bad_address", refusal.message) from None
+    except actions.WebhookExists:
+        raise Problem(409, "exists", actions.WEBHOOK_EXISTS) from None
+    except actions.TooManyWebhooks:
+        raise Problem(422, "too_many_webhooks", actions.describe_too_many_webhooks()) from None
+    return Status(201, schemas.NewWebhook(**_describe_webhook(row), secret=secret))
+
+
+@router.get("/{uuid:id}", response=schemas.WebhookOut, by_alias=True)
+def read_webhook(request: HttpRequest, id: UUID) -> object:
+    return _build_webhook(access.get_webhook_or_404(get_user(request), id))
+
+
+@router.patch("/{uuid:id}", response=schemas.WebhookOut, by_alias=True)
+def change_webhook(request: HttpRequest, id: UUID, body: schemas.WebhookChange) -> object:
+    """Switch it on or off."""
+    row = access.get_webhook_or_404(get_user(request), id)
+    actions.switch_webhook(row, body.is_active, request)
+    return _build_webhook(row)
+
+
+@router.delete("/{uuid:id}", response={204: None})
+def delete_webhook(request: HttpRequest, id: UUID) -> HttpResponse:
+    """Together with its log."""
+    actions.delete_webhook(access.get_webhook_or_404(get_user(request), id), request)
+    return HttpResponse(status=204)
+
+
+@router.get("/{uuid:id}/deliveries", response=schemas.DeliveryPage, by_alias=True)
+def list_deliveries(
+    request: HttpRequest,
+    id: UUID,
+    after: UUID | None = None,
+    limit: schemas.Limit = schemas.DEFAULT_LIMIT,
+) -> object:
+    """The log, newest first."""
+    user = get_user(request)
+    webhook = access.get_webhook_or_404(user, id)
+    position = access.get_delivery_or_404(user, after) if after else None
+    rows, has_more = read_log(webhook, limit, position)
+    return schemas.DeliveryPage(
+        deliveries=[_build_delivery(row) for row in rows], next=rows[-1].pk if has_more else None
+    )
+
+
+@router.post("/deliveries/{uuid:id}/retry", response=schemas.DeliveryOut, by_alias=True)
+def retry_delivery(request: HttpRequest, id: UUID) -> object:
+    """Send it again, whatever became of it."""
+    delivery = access.get_delivery_or_404(get_user(request), id)
+    try:
+        actions.send_again(delivery)
+    except actions.TooManyWaiting:
+        raise Problem(429, "too_many", actions.TOO_MANY_WAITING) from None
+    return _build_delivery(delivery)
+
+
+def _build_webhook(row: Webhook) -> schemas.WebhookOut:
+    return schemas.WebhookOut(**_describe_webhook(row))
+
+
+def _describe_webhook(row: Webhook) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "address": row.address,
+        "is_active": row.is_active,
+        "created_at": row.created_at,
+    }
+
+
+def _build_delivery(row: WebhookDelivery) -> schemas.DeliveryOut:
+    return schemas.DeliveryOut(
+        id=row.pk,
+        webhook_id=row.webhook_id,
+        type=row.type,
+        conversation_id=row.conversation,
+        message_id=row.message,
+        stream_id=row.stream,
+        ended_at=row.ended_at,
+        status=cast(Any, row.status),
+        attempts=row.attempts,
+        last_attempt_at=row.last_attempt_at,
+        next_attempt_at=row.next_attempt_at,
+        last_status=row.last_status,
+        failure=row.failure,
+    )
