@@ -23,13 +23,15 @@ from accounts import setup
 from accounts.mails.queue import mail_queue
 from config.api_errors import shape_api_errors
 from config.body_limits import limit_body
+from config.command_turns import CommandTurns
 from config.cors import add_cors
 from config.even_answers import even_out_answers
 from config.handler import ThreadHandler
 from config.health import add_health_check
-from config.request_queue import RequestQueueMiddleware
+from config.request_queue import ClientLimiter, RequestQueueMiddleware, SharesByKind
 from config.response_headers import add_response_headers
 from streaming.doors.answers import send_follow_responses
+from streaming.doors.commands import set_turn_runner
 from streaming.doors.sse.routing import add_event_streams
 from streaming.doors.websocket.routing import build_websocket_app
 from streaming.runtime import Runtime
@@ -62,7 +64,10 @@ runtime = WebRuntime(worker=settings.EMBEDDED_WORKER)
 attach_to_reactor(runtime)
 setup.log_setup_code_in_thread()
 
-pages = send_follow_responses(even_out_answers(RequestQueueMiddleware(ThreadHandler())))
+shares, limiter = SharesByKind(), ClientLimiter()
+queue = RequestQueueMiddleware(ThreadHandler(), shares=shares, limiter=limiter)
+set_turn_runner(CommandTurns(shares, limiter).run)
+pages = send_follow_responses(even_out_answers(queue))
 with_events = add_event_streams(pages)
 application = ProtocolTypeRouter(
     {

@@ -62,6 +62,7 @@ REPLY_SECONDS = 0.25
 FREE_FORM_SECONDS = 2.0
 """About the charge of six replies within the time that counts."""
 
+BUSY_RETRY_SECONDS = 5
 BUSY_MESSAGE = _("You have too many requests running. Try again in a moment.")
 USER_ID_KEY = "holdfast.user_id"
 CPU_SECONDS_KEY = "holdfast.seconds_computed"
@@ -163,10 +164,11 @@ class RequestQueueMiddleware:
         app: ASGIApp,
         owners: CredentialOwnerCache = credential_owners,
         shares: SharesByKind | None = None,
+        limiter: ClientLimiter | None = None,
     ) -> None:
         self._app = app
         self._owners = owners
-        self._limiter = ClientLimiter()
+        self._limiter = limiter or ClientLimiter()
         self._shares = shares or SharesByKind()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -262,7 +264,7 @@ async def _send_busy_response(send: Send) -> None:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(text)).encode()),
-        (b"retry-after", b"5"),
+        (b"retry-after", str(BUSY_RETRY_SECONDS).encode()),
     ]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": text})

@@ -27,6 +27,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 READER_THREADS = 4
+COMMAND_THREADS = 2
+"""For commands that write, so that no reader waits behind their locks."""
 DB_RETRY_SECONDS = 0.2
 """Pause before the next try after the database gave no answer."""
 
@@ -133,9 +135,21 @@ def _get_reader_threads() -> DatabaseThreads:
     return _reader_threads
 
 
+_command_threads: DatabaseThreads | None = None
+
+
+async def run_command_in_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a person's command that writes."""
+    global _command_threads
+    if _command_threads is None:
+        _command_threads = DatabaseThreads("commands", COMMAND_THREADS)
+    return await _command_threads.run(function, *args, **kwargs)
+
+
 def close(*, wait: bool = False) -> None:
-    """End the threads of `run_in_db`. The next call starts new ones."""
-    global _reader_threads
-    if _reader_threads is not None:
-        closing, _reader_threads = _reader_threads, None
-        closing.close(wait=wait)
+    """End the threads of `run_in_db` and `run_command_in_db`. The next calls start new ones."""
+    global _reader_threads, _command_threads
+    closing = [threads for threads in (_reader_threads, _command_threads) if threads is not None]
+    _reader_threads = _command_threads = None
+    for threads in closing:
+        threads.close(wait=wait)

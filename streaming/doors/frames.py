@@ -6,6 +6,7 @@ docs/protocol.md has an example of each.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -26,11 +27,21 @@ CLOSE_MISSING_RIGHT = 4403
 
 
 class FrameRejected(Exception):
-    """A frame that the server does not carry out: `code` for programs, `message` for people."""
+    """A frame that the server does not carry out: `code` for programs, `message` for people. It
+    names the stream or the request that the frame was about. `details` are further fields."""
 
-    def __init__(self, code: str, message: str, stream: UUID | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        stream: UUID | None = None,
+        *,
+        request: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.code, self.message, self.stream = code, message, stream
+        self.request, self.details = request, details or {}
 
 
 def build_not_found(stream: UUID | None) -> FrameRejected:
@@ -59,8 +70,15 @@ def encode_bye(retry_ms: int) -> str:
 
 
 def encode_error(rejection: FrameRejected) -> str:
-    stream = {"stream": str(rejection.stream)} if rejection.stream else {}
-    return _encode_frame(type="error", code=rejection.code, message=rejection.message, **stream)
+    about = {"stream": str(rejection.stream)} if rejection.stream else {}
+    about |= {"request": rejection.request} if rejection.request else {}
+    fields = {"code": rejection.code, "message": rejection.message, **about, **rejection.details}
+    return _encode_frame(type="error", **fields)
+
+
+def encode_answer(kind: str, request: str, fields: Mapping[str, Any]) -> str:
+    """The answer to a command of the application."""
+    return _encode_frame(type=kind, request=request, **fields)
 
 
 _last_encoded: tuple[str, StreamEvent | None, str] = ("", None, "")

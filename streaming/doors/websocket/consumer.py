@@ -20,9 +20,11 @@ from streaming.doors import frames
 from streaming.doors.frames import FrameRejected, build_not_found
 from streaming.doors.hooks import get_revision, get_simulated_drop
 from streaming.doors.session_holder import open_connections, seconds_until_check
+from streaming.doors.websocket.command_queue import CommandQueue, run_command
 from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, FrameBudget, SendWindow
 from streaming.doors.websocket.pace import FOLLOW_COST, CommandPace, get_pace
 from streaming.doors.websocket.protocol import (
+    ApplicationCommand,
     Command,
     Follow,
     Hello,
@@ -44,13 +46,15 @@ MAX_FOLLOWS = 100
 
 
 class FollowConsumer(SessionConsumer):
-    """A user's socket. It reads streams and can stop them; it owns nothing."""
+    """A user's socket. It reads streams, stops them, and passes the application's commands on; it
+    owns nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._send_window = SendWindow()
         self._frame_budget = FrameBudget()
         self._pace = CommandPace()
+        self._command_queue = CommandQueue()
         self._follow_tasks: dict[UUID, asyncio.Task[None]] = {}
         self._drop_task: asyncio.Task[None] | None = None
         self._subscriptions = ExitStack()
@@ -123,6 +127,19 @@ class FollowConsumer(SessionConsumer):
             case Pong():
                 if self._send_window.record_pong(command.n):
                     self._frame_budget.give_back()
+            case ApplicationCommand():
+                await self._wait_for_turn(command.cost - 1)
+                self._command_queue.reserve_place(command)
+                self.start_task(self._run_command(command), command.name)
+
+    async def _run_command(self, command: ApplicationCommand) -> None:
+        """A socket that closes meanwhile loses the answer. Its client sends the request again."""
+        assert self._credential is not None
+        async with self._command_queue.wait_for_turn():
+            if not await self.check_session():
+                return
+            answer = await run_command(self.user, self._credential, command)
+        await self._send_counted(answer)
 
     async def _stop_stream(self, uuid: UUID) -> None:
         if not self.may_write:

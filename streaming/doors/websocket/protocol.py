@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from uuid import UUID
 
+from streaming.doors.commands import MAX_REQUEST_CHARS, get_command, list_commands
 from streaming.doors.frames import FrameRejected
 from streaming.follow import MAX_CURSOR, START_CURSOR
 
 MAX_FRAME_CHARS = 4_096
-"""The longest frame that a client may send, many times what any command needs."""
+"""The longest frame that a client may send: many times what following needs, and a message of a
+page or two."""
+TOO_LARGE = f"Frames may hold up to {MAX_FRAME_CHARS} characters. Send longer texts by POST."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,19 @@ class Pong:
     n: int
 
 
-Command = Hello | Follow | Unfollow | Stop | Ping | Pong
+@dataclass(frozen=True, slots=True)
+class ApplicationCommand:
+    """A command of the application, which checks the other fields itself."""
+
+    name: str
+    request: str
+    cost: int
+    fields: dict[str, Any]
+
+
+Command = Hello | Follow | Unfollow | Stop | Ping | Pong | ApplicationCommand
+
+ENGINE_COMMANDS = ("hello", "follow", "unfollow", "stop", "ping", "pong")
 
 
 def parse_command(text: str | None) -> Command:
@@ -54,7 +69,7 @@ def parse_command(text: str | None) -> Command:
     if text is None:
         raise FrameRejected("bad_frame", "Send text frames; this one was binary.")
     if len(text) > MAX_FRAME_CHARS:
-        raise FrameRejected("too_large", f"Frames may hold up to {MAX_FRAME_CHARS} characters.")
+        raise FrameRejected("too_large", TOO_LARGE)
     frame = _parse_object(text)
     match frame.get("type"):
         case "hello":
@@ -70,10 +85,11 @@ def parse_command(text: str | None) -> Command:
             return Ping(_parse_number(frame, "n", default=0))
         case "pong":
             return Pong(_parse_number(frame, "n"))
+        case str() as name if found := get_command(name):
+            return ApplicationCommand(name, _parse_request(frame), found.cost, frame)
         case str():
-            raise FrameRejected(
-                "unknown_type", "Known are hello, follow, unfollow, stop, ping and pong."
-            )
+            *names, last = *ENGINE_COMMANDS, *list_commands()
+            raise FrameRejected("unknown_type", f"Known are {', '.join(names)} and {last}.")
         case _:
             raise FrameRejected("bad_frame", "A frame needs a “type”, a text.")
 
@@ -100,6 +116,18 @@ def _parse_stream(frame: dict[str, Any]) -> UUID:
         except ValueError:
             pass
     raise FrameRejected("bad_frame", "“stream” must be the id of a stream, a UUID.")
+
+
+def _parse_request(frame: dict[str, Any]) -> str:
+    try:
+        json.dumps(frame, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise FrameRejected("bad_frame", "A text has half a character, a surrogate.") from None
+    request = frame.get("request")
+    if isinstance(request, str) and 0 < len(request) <= MAX_REQUEST_CHARS:
+        return request
+    text = f"“request” must be a text of up to {MAX_REQUEST_CHARS} characters."
+    raise FrameRejected("bad_frame", text)
 
 
 def _parse_cursor(frame: dict[str, Any], stream: UUID) -> int:
