@@ -7,7 +7,7 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import conversations, deleted_sizes, replies
-        from chat.api import idempotency
+        from chat.api import commands, idempotency
         from chat.conversations import deletion
         from chat.drafts import storage
         from chat.model_catalog import unsupported_parameters
@@ -24,6 +24,7 @@ class ChatConfig(AppConfig):
         deletion.register_kinds()
         cache.register_tasks()
         idempotency.register_tasks()
+        commands.register_commands()
         storage.register_tasks()
         expiry.register_tasks()
         stored_chars.register_tasks()

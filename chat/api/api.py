@@ -9,7 +9,7 @@ from ninja.errors import HttpError, ValidationError
 
 from chat.api import catalog, conversations, messages, streams, webhooks
 from chat.api.document import DocumentedAPI
-from chat.api.problems import Problem, build_not_found, from_rejection
+from chat.api.problems import Problem, build_invalid, build_not_found, from_rejection
 from chat.replies import ReplyRejected
 from streaming.access import StreamNotFound
 
@@ -55,10 +55,10 @@ def answer_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse
         {"field": _describe_place(one["loc"]), "message": str(one["msg"])}
         for one in error.errors[:MAX_SHOWN_ERRORS]
     ]
-    is_cursor = [one["field"] for one in errors] == ["after"]
-    detail = _("A field is missing or has a wrong value.")
-    code = "bad_cursor" if is_cursor else "invalid"
-    return Problem(422, code, detail, errors=errors).to_response()
+    problem = build_invalid(errors)
+    if [one["field"] for one in errors] == ["after"]:
+        problem.code = "bad_cursor"
+    return problem.to_response()
 
 
 def _describe_place(place: tuple[str | int, ...]) -> str:

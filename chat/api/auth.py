@@ -47,7 +47,7 @@ def authenticate_program(request: HttpRequest, needed: Scope) -> User:
     """The user of a token with a right; cookies count for nothing. Raises Problem."""
     credential = get_credential(_get_headers(request))
     if credential is None or not credential.is_token:
-        raise _build_signed_out()
+        raise build_signed_out()
     return _authenticate_token(request, credential, needed)
 
 
@@ -71,9 +71,16 @@ def get_user(request: HttpRequest) -> User:
 
 
 def _authenticate_token(request: HttpRequest, credential: Credential, needed: Scope) -> User:
+    user = use_token(credential, needed)
+    request.token_user = user  # type: ignore[attr-defined] # config/request_queue.py reads it
+    return user
+
+
+def use_token(credential: Credential, needed: Scope) -> User:
+    """The user of a valid token with a right. Counts and records the use. Raises Problem."""
     token = find_tokens([credential.value]).get(credential.value)
     if token is None:
-        raise _build_signed_out()
+        raise build_signed_out()
     if seconds := _limiter.try_consume(str(token.pk), is_known=True):
         text = _("This access token was used too often. Try again in a moment.")
         raise Problem(429, "too_many", text, headers={"Retry-After": str(seconds)})
@@ -81,14 +88,13 @@ def _authenticate_token(request: HttpRequest, credential: Credential, needed: Sc
         text = _("This access token does not have the right “%(right)s”.")
         raise Problem(403, "missing_right", text % {"right": needed.value})
     record_use([token])
-    request.token_user = token.user  # type: ignore[attr-defined] # config/request_queue.py reads it
     return token.user
 
 
 def _authenticate_session(request: HttpRequest, scope: dict[str, Any]) -> User:
     user = request.user
     if not user.is_authenticated:
-        raise _build_signed_out()
+        raise build_signed_out()
     is_named = request.method == "GET" or _names_origin(request)
     if not is_named or not is_same_origin_request(scope):
         raise _build_foreign_page()
@@ -100,7 +106,7 @@ def _names_origin(request: HttpRequest) -> bool:
     return "Origin" in request.headers or "Sec-Fetch-Site" in request.headers
 
 
-def _build_signed_out() -> Problem:
+def build_signed_out() -> Problem:
     text = _("Send a valid access token, as “Authorization: Bearer hft_…”.")
     return Problem(401, "signed_out", text, headers={"WWW-Authenticate": "Bearer"})
 

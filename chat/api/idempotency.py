@@ -49,6 +49,14 @@ def idempotent_request(
     effect are one transaction: a request that is refused, or whose process dies, leaves its key
     free. Without a key each request has an id of its own. Raises Problem."""
     key = request.headers.get(HEADER, "") if key is None else key
+    described = f"{request.method} {request.path}\n".encode() + request.body
+    with run_once(user, key, described) as once:
+        yield once
+
+
+@contextmanager
+def run_once(user: User, key: str, described: bytes) -> Iterator[RequestOnce]:
+    """The same for a request of any form, which `described` tells from others."""
     if len(key) > MAX_KEY_CHARS:
         text = _("An idempotency key may have up to %(count)s characters.")
         raise Problem(422, "bad_key", text % {"count": MAX_KEY_CHARS})
@@ -57,12 +65,12 @@ def idempotent_request(
             yield RequestOnce(uuid4(), is_repeated=False)
             return
         id = uuid5(NAMESPACE, f"{user.pk} {key}")
-        digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body)
+        digest = hashlib.sha256(described).hexdigest()
         row, is_new = IdempotentRequest.objects.get_or_create(
-            request_id=id, defaults={"user": user, "digest": digest.hexdigest()}
+            request_id=id, defaults={"user": user, "digest": digest}
         )
         if not is_new:
-            _check_repetition(row, digest.hexdigest(), user)
+            _check_repetition(row, digest, user)
         yield RequestOnce(id, is_repeated=not is_new)
 
 

@@ -76,6 +76,12 @@ def build_not_found() -> Problem:
     return Problem(404, "not_found", _("There is no such thing, or it is not yours."))
 
 
+def build_invalid(errors: Sequence[Mapping[str, str]]) -> Problem:
+    """Names the fields, and never quotes their values."""
+    detail = _("A field is missing or has a wrong value.")
+    return Problem(422, "invalid", detail, errors=errors)
+
+
 def from_rejection(rejection: ReplyRejected) -> Problem:
     status = STATUS_BY_REJECTION.get(rejection.code, 422)
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 429 else {}

@@ -196,8 +196,8 @@ ROUTES: dict[str, Route] = {
 }
 """By the name of the address. Those of the admin have a rule of their own."""
 
-STREAM = "the stream"
-"""Stands for the id of a stream in the table below."""
+STREAM, CONVERSATION, ANSWER = "the stream", "the conversation", "the answer"
+"""These stand for ids in the table below."""
 
 SOCKET_MESSAGES: dict[str, dict[str, object]] = {
     "hello": {},
@@ -206,6 +206,8 @@ SOCKET_MESSAGES: dict[str, dict[str, object]] = {
     "stop": {"stream": STREAM},
     "ping": {"n": 1},
     "pong": {"n": 1},
+    "send": {"request": "1", "conversation": CONVERSATION, **QUESTION},
+    "continue": {"request": "2", "message": ANSWER},
 }
 """Each message that a client may send, with its fields."""
 

@@ -17,9 +17,18 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "stop": ("stream",),
     "ping": ("n",),
     "pong": ("n",),
+    "send": ("request", "conversation", "text", "model"),
+    "continue": ("request", "message"),
 }
 """The fields of every command. A new command needs an entry."""
 CURSORS = ("-1", "0", "1", "2", "7", "-2", "99999", str(2**53 - 1), str(2**53), "9" * 400, "1.0")
+NAMING = ("stream", "conversation", "message")
+"""The fields that name a thing."""
+WORDS = {
+    "request": ('"1"', '"2"', '"3"', '""', '"' + "x" * 201 + '"'),
+    "text": ('"Why do tides lag the moon?"', '"\\u0000"', '" "', '"\\ud800"'),
+    "model": ('"demo"', '"demo-fast"', '"no-such-model"', "null"),
+}
 OTHER_TYPES = ("chunk", "snapshot", "end", "bye", "__init__", "HELLO", "", "\\ud800", "x" * 500)
 VALUES = (
     "null", "true", "false", "1e400", "-1e400", "NaN", "Infinity", "[]", "{}", '""', '"\\u0000"',
@@ -72,7 +81,9 @@ class SocketInputs:
         return "{" + ",".join(f'"{name}":{value}' for name, value in fields) + "}"
 
     def _pick_value(self, random: Random, name: str) -> str:
-        if name != "stream":
+        if name in WORDS:
+            return random.choice(WORDS[name])
+        if name not in NAMING:
             return random.choice(CURSORS)
         chosen = random.random()
         if chosen < 0.4:

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -31,6 +31,7 @@ from streaming import hub as hubs
 from streaming import journal
 from streaming.database import run_in_db
 from streaming.doors import frames, hooks, session_holder
+from streaming.doors.commands import list_commands
 from streaming.doors.session_holder import SESSION_CHECK_SECONDS, seconds_until_check
 from streaming.doors.websocket import flow_control, protocol
 from streaming.doors.websocket.consumer import (
@@ -38,11 +39,12 @@ from streaming.doors.websocket.consumer import (
     FollowConsumer,
 )
 from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, SendWindow
-from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
+from streaming.doors.websocket.protocol import ENGINE_COMMANDS, MAX_FRAME_CHARS
 from streaming.hub import Hub
 from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
-from tests.access.table import SOCKET_MESSAGES, STREAM
+from tests.access.table import ANSWER, CONVERSATION, SOCKET_MESSAGES, STREAM
+from tests.chat.factories import start_reply
 from tests.factories import create_session_key
 from tests.streaming.conftest import on_redis, run_web
 from tests.streaming.factories import (
@@ -393,29 +395,36 @@ def test_every_message_of_a_client_is_in_the_table_of_access() -> None:
     patterns = [node.pattern for node in ast.walk(tree) if isinstance(node, ast.match_case)]
     values = [pattern.value for pattern in patterns if isinstance(pattern, ast.MatchValue)]
     names = {value.value for value in values if isinstance(value, ast.Constant)}
-    assert names == set(SOCKET_MESSAGES)
+    assert names == {*ENGINE_COMMANDS}
+    assert names | {*list_commands()} == set(SOCKET_MESSAGES)
 
 
 @pytest.mark.parametrize("is_staff", [False, True], ids=["stranger", "staff"])
 @pytest.mark.parametrize("name", SOCKET_MESSAGES)
-def test_a_foreign_stream_looks_like_one_that_does_not_exist(
+def test_foreign_things_look_like_those_that_do_not_exist(
     open_tab: OpenTab, owner: User, stranger: User, name: str, is_staff: bool
 ) -> None:
     User.objects.filter(pk=owner.pk).update(is_staff=is_staff)
-    theirs, nobodys = create_three_chunks(stranger).uuid, uuid4()
+    stream, reply = create_three_chunks(stranger), start_reply(stranger)
+    theirs = {STREAM: stream.uuid, CONVERSATION: reply.conversation.pk, ANSWER: reply.answer.pk}
     tab = open_tab(owner)
-    answers = [try_message(tab, name, str(uuid)) for uuid in (theirs, nobodys)]
+    answers = [try_message(tab, name, ids) for ids in (theirs, dict.fromkeys(theirs, uuid4()))]
     assert answers[0] == answers[1]
-    if name in {"follow", "stop"}:
+    if name in REFUSED:
         assert answers[0][0]["code"] == "not_found"
-    assert Stream.objects.get(uuid=theirs).state == State.RUNNING
+    assert reload_stream(stream).state == State.RUNNING
+    assert reply.conversation.messages.count() == 2
 
 
-def try_message(tab: SocketTab, name: str, uuid: str) -> list[Frame]:
-    """Send a message that names this stream. Return all that is answered, without the name."""
-    fields = {k: uuid if v == STREAM else v for k, v in SOCKET_MESSAGES[name].items()}
-    tab.send(type=name, **fields)
-    answers = [tab.read_frame()] if name in {"follow", "stop", "ping"} else []
+REFUSED = {"follow", "stop", "send", "continue"}
+
+
+def try_message(tab: SocketTab, name: str, ids: dict[str, UUID]) -> list[Frame]:
+    """Send a message that names these things. Return all that is answered, without the names."""
+    places = {place: str(id) for place, id in ids.items()}
+    fields = SOCKET_MESSAGES[name].items()
+    tab.send(type=name, **{k: places.get(v, v) if isinstance(v, str) else v for k, v in fields})
+    answers = [tab.read_frame()] if name in {*REFUSED, "ping"} else []
     tab.send(type="ping", n=99)
     answers += tab.read_until("pong")
     return [{k: v for k, v in frame.items() if k != "stream"} for frame in answers]

@@ -23,6 +23,7 @@ from streaming.models import Kind, State
 
 PROTOCOL_PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
 NAME = "9b2e…"  # of a stream, on the page
+REPLY = {"conversation": "0e7a…", "question": "d2b4…", "message": "5c9d…", "stream": NAME}
 ReadStream = Callable[[str, str, str, str], Awaitable[str]]
 
 
@@ -40,6 +41,7 @@ def test_the_page_shows_every_frame_of_the_server() -> None:
         frames.encode_event(NAME, Snapshot(41, "…", "", (57,))),
         frames.encode_event(NAME, StateChanged(State.RUNNING, "")),
         frames.encode_event(NAME, Ended(State.COMPLETED, 42, "stop", "", "")),
+        frames.encode_answer("reply", "7c1d…", REPLY),
         frames.encode_changed(13),
         frames.encode_changed(14, "drafts"),
         frames.encode_ping(7, 13),
@@ -55,7 +57,8 @@ def test_the_page_shows_every_command_of_a_client() -> None:
     rows = re.findall(r"^\| `(\{.*?\})` \|", PROTOCOL_PAGE, re.MULTILINE)
     stream = str(uuid4())
     commands = [type(parse_command(row.replace(NAME, stream))).__name__ for row in rows]
-    assert commands == ["Hello", "Follow", "Unfollow", "Stop", "Ping", "Pong"]
+    engine = ["Hello", "Follow", "Unfollow", "Stop", "Ping", "Pong"]
+    assert commands == engine + ["ApplicationCommand"] * 2
 
 
 @pytest.fixture(scope="module")
