@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from ninja.errors import HttpError, ValidationError
 
 from chat.api import catalog, conversations, messages, streams, webhooks
+from chat.api.asyncapi import serve_document
 from chat.api.document import DocumentedAPI
 from chat.api.problems import Problem, build_invalid, build_not_found, from_rejection
 from chat.replies import ReplyRejected
@@ -28,6 +29,7 @@ api.add_router("/messages", messages.router)
 api.add_router("/streams", streams.router)
 api.add_router("/webhooks", webhooks.router)
 api.add_router("", catalog.router)
+api.get("/asyncapi.json", url_name="asyncapi-json", include_in_schema=False)(serve_document)
 
 
 @api.exception_handler(Problem)

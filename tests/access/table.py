@@ -155,6 +155,7 @@ ROUTES: dict[str, Route] = {
     # The API
     "api:api-root": Route("everybody", owner_status=404),  # for names of addresses only
     "api:openapi-json": Route("everybody"),
+    "api:asyncapi-json": Route("everybody"),
     "api:start_conversation": Route("signed in", method="POST", form=QUESTION, owner_status=201),
     "api:list_conversations": Route("signed in"),
     "api:read_conversation": Route("signed in", "conversation"),
