@@ -1,0 +1,144 @@
+"""A client of Holdfast that survives any drop. It needs only `websockets`.
+
+    holdfast = Holdfast("https://chat.example.org", "hft_…")
+    reply = await holdfast.send("Why do tides lag the moon?", model="demo")
+    async for so_far in holdfast.follow(reply["stream"]):
+        print(so_far.text)
+
+Whatever happens to the network or the server: a question is stored once, because its request has
+an id, and a text continues after the last index that arrived. docs/protocol.md has all frames.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+Frame = dict[str, Any]
+MAX_FRAME_CHARS = 4_096  # a longer message needs a POST
+SILENCE_SECONDS = 30.0  # the server sends a ping every ten
+PAUSE_SECONDS = 1.0
+
+
+class Refused(Exception):
+    """`code` is for programs: see docs/api.md and docs/protocol.md."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass
+class SoFar:
+    """The text of a stream so far. `end` is its last frame, which says how it ended."""
+
+    text: str = ""
+    reasoning: str = ""
+    cursor: int = -1
+    end: Frame | None = None
+
+
+class Holdfast:
+    def __init__(self, url: str, token: str) -> None:
+        self._url, self._headers = url.rstrip("/"), {"Authorization": f"Bearer {token}"}
+
+    async def send(self, text: str, **fields: Any) -> Frame:
+        """Ask in a new conversation, or in that of the field `conversation`; the other fields are
+        those of the JSON API. Return the ids of conversation, question, message and stream."""
+        frame = {"type": "send", "request": str(uuid4()), "text": text, **fields}
+        if len(json.dumps(frame, ensure_ascii=False)) > MAX_FRAME_CHARS:
+            raise Refused("too_large", "Send longer texts by POST: see docs/api.md.")
+        return await self._request(frame)
+
+    async def continue_reply(self, message: str) -> Frame:
+        """Continue an answer that was stopped, interrupted or cut. Return the same ids."""
+        return await self._request(
+            {"type": "continue", "request": str(uuid4()), "message": message}
+        )
+
+    async def stop(self, stream: str) -> None:
+        """Stop a reply. Frames are handled in order, so the pong comes after the stop."""
+        commands: list[Frame] = [{"type": "stop", "stream": stream}, {"type": "ping", "n": 1}]
+        await self._find_answer(commands, lambda frame: frame["type"] == "pong")
+
+    async def follow(self, stream: str) -> AsyncGenerator[SoFar, None]:
+        """Yield the text whenever it has grown, until it has ended."""
+        so_far = SoFar()
+
+        def build_follow() -> list[Frame]:
+            return [{"type": "follow", "stream": stream, "after": so_far.cursor}]
+
+        async with aclosing(self._read_frames(build_follow)) as frames:
+            async for socket, frame in frames:
+                match frame["type"]:
+                    case "error":
+                        raise Refused(frame["code"], frame["message"])
+                    case "chunk" if frame["first"] == so_far.cursor + 1:
+                        so_far.cursor = frame["index"]
+                        so_far.text += frame["delta"] if frame["kind"] == "text" else ""
+                        so_far.reasoning += frame["delta"] if frame["kind"] == "reasoning" else ""
+                    case "snapshot":
+                        so_far.text, so_far.reasoning = frame["text"], frame["reasoning"]
+                        so_far.cursor = frame["index"]
+                    case "end" if frame["next"] == so_far.cursor + 1:
+                        so_far.end = frame
+                    case "end" | "chunk" if frame.get("index", so_far.cursor + 1) > so_far.cursor:
+                        await _send(socket, build_follow())  # there is a hole
+                        continue
+                    case _:
+                        continue
+                yield so_far
+                if so_far.end:
+                    return
+
+    async def _request(self, command: Frame) -> Frame:
+        return await self._find_answer(
+            [command], lambda frame: frame.get("request") == command["request"]
+        )
+
+    async def _find_answer(
+        self, commands: list[Frame], is_answer: Callable[[Frame], bool]
+    ) -> Frame:
+        async with aclosing(self._read_frames(lambda: commands)) as frames:
+            async for _, frame in frames:
+                if frame["type"] == "error":
+                    raise Refused(frame["code"], frame["message"])
+                if is_answer(frame):
+                    return frame
+        raise AssertionError("frames come until there is an answer")
+
+    async def _read_frames(
+        self, build_commands: Callable[[], list[Frame]]
+    ) -> AsyncGenerator[tuple[ClientConnection, Frame], None]:
+        """Yield frames over as many sockets as it takes, each of which begins with the commands."""
+        address = self._url.replace("http", "ws", 1) + "/ws/"
+        while True:
+            with suppress(OSError, TimeoutError, InvalidHandshake):
+                try:
+                    async with connect(address, additional_headers=self._headers) as socket:
+                        await _send(socket, build_commands())
+                        while True:
+                            received = await asyncio.wait_for(socket.recv(), SILENCE_SECONDS)
+                            frame: Frame = json.loads(received)
+                            if frame["type"] == "ping":
+                                await _send(socket, [{"type": "pong", "n": frame["n"]}])
+                            yield socket, frame
+                except ConnectionClosed as closed:
+                    if closed.rcvd and 4400 <= closed.rcvd.code < 4500:
+                        raise Refused("signed_out", "The access token is not valid.") from closed
+                except InvalidStatus as refused:
+                    if refused.response.status_code < 500:  # 5xx: a proxy whose server restarts
+                        raise Refused("refused", str(refused)) from refused
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _send(socket: ClientConnection, frames: list[Frame]) -> None:
+    with suppress(ConnectionClosed):  # the next `recv` notices
+        for frame in frames:
+            await socket.send(json.dumps(frame, ensure_ascii=False))
