@@ -20,6 +20,7 @@ from config.body_limits import (
     max_body_bytes_if_signed_in,
 )
 from config.daphne_frames import PacedDaphneProtocol
+from config.daphne_unread import WatchedHTTPChannel
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
 from config.health import HEALTH_PATH as HEALTH
 from config.logs import NO_CLIENT, method_for_log, path_for_log
@@ -27,6 +28,7 @@ from config.response_headers import HEADER_BLOCK, RAW_HEADERS, add_missing_heade
 from config.security import SECURITY_HEADERS
 from streaming.doors.answers import BREAK_KEY
 from streaming.doors.client_identity import get_rate_limit_address
+from streaming.doors.unread import use_connection
 
 TOO_LARGE_HEADERS = (
     b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -127,7 +129,8 @@ class LimitedRequest(http_protocol.WebRequest):
 
     def process(self) -> None:
         if all(map(self._has_ascii_values, ASCII_ONLY_HEADERS)):
-            super().process()
+            with use_connection(self.channel):
+                super().process()
         else:
             self.basic_error(400, b"Bad Request", "Invalid header value")
 
@@ -192,7 +195,7 @@ class LimitedWebSocketProtocol(PacedDaphneProtocol):
         super().serverAccept(subprotocol)
 
 
-class LimitedHTTPChannel(http.HTTPChannel):
+class LimitedHTTPChannel(WatchedHTTPChannel):
     """A connection on which a request has to be complete in time, however slowly it arrives."""
 
     _is_request_pending = True

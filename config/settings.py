@@ -449,6 +449,19 @@ MAX_SOCKETS_PER_USER = env.read_int("MAX_SOCKETS_PER_USER", default=100, minimum
 """The number of sockets and event streams that one person may have open in one web process; each
 page has one of them."""
 
+MAX_UNREAD_BYTES_PER_USER = env.read_int(
+    "MAX_UNREAD_BYTES_PER_USER",  # bytes
+    default=16 * 2**20,
+    minimum=1,
+)
+"""The number of bytes of event streams and other answers over HTTP that one web process may hold
+for one person's clients, because they have not read them. Beyond it the largest answer of this
+person is broken off."""
+
+MAX_UNREAD_BYTES = env.read_int("MAX_UNREAD_BYTES", default=64 * 2**20, minimum=1)  # bytes
+"""The same for the clients of all people. Beyond it the largest answer of the person with the most
+unread bytes is broken off."""
+
 MAX_FRAMES_PER_SECOND = env.read_int("MAX_FRAMES_PER_SECOND", default=20, minimum=1)  # frames
 """The number of frames that one socket may send in a second, and twenty times as many at once."""
 
@@ -465,6 +478,8 @@ STREAMING_POOLS = {
     "shared": MAX_SHARED_STREAMS_PER_WORKER,
 }
 STREAMING_MAX_SOCKETS_PER_USER = MAX_SOCKETS_PER_USER
+STREAMING_MAX_UNREAD_BYTES_PER_USER = MAX_UNREAD_BYTES_PER_USER
+STREAMING_MAX_UNREAD_BYTES = MAX_UNREAD_BYTES
 STREAMING_MAX_FRAMES_PER_SECOND = MAX_FRAMES_PER_SECOND
 STREAMING_FOLD_AFTER_SECONDS = FOLD_AFTER_SECONDS
 STREAMING_TRUSTED_ORIGINS = TRUSTED_ORIGINS

@@ -30,6 +30,7 @@ from config.logs import NO_CLIENT, ErrorTextFilter, method_for_log, path_for_log
 from config.response_headers import HEADER_BLOCK, add_response_headers
 from config.security import SECURITY_HEADERS
 from config.uvicorn_frames import PacedUvicornProtocol
+from config.uvicorn_unread import WatchedUvicornProtocol
 from streaming.doors.answers import BREAK_KEY
 
 HEADERS_TOO_LONG_MESSAGE = "The headers of this request are too long."
@@ -40,12 +41,11 @@ BAD_REQUEST_HEADERS = (
 SWITCHING_PROTOCOLS = 101
 
 
-class HeaderTimeoutProtocol(asyncio.Protocol):
+class HeaderTimeoutProtocol(WatchedUvicornProtocol):
     """A connection on which headers have to be complete in time, however slowly they arrive.
     Between two requests, Uvicorn closes it itself."""
 
     loop: asyncio.AbstractEventLoop
-    transport: asyncio.Transport
     cycle: Any
     _header_timer: asyncio.TimerHandle | None = None
 

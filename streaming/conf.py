@@ -88,6 +88,19 @@ class EngineSettings:
         "a positive integer",
         "How many sockets and event streams of one user a process accepts.",
     )
+    MAX_UNREAD_BYTES_PER_USER = Setting(
+        16 * 2**20,
+        _is_positive,
+        "a positive integer",
+        "How many bytes of one-way answers a process may hold for clients of one user that have "
+        "not read them.",
+    )
+    MAX_UNREAD_BYTES = Setting(
+        64 * 2**20,
+        _is_positive,
+        "a positive integer",
+        "The same for the clients of all users.",
+    )
     MAX_FRAMES_PER_SECOND = Setting(
         20,
         _is_positive,

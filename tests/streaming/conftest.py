@@ -108,7 +108,7 @@ def reconnect_after_test(transactional_db: None) -> Iterator[None]:
 
 
 @contextmanager
-def run_web(request: pytest.FixtureRequest, server: Server) -> Iterator[Web]:
+def run_web(request: pytest.FixtureRequest, server: Server, **environment: str) -> Iterator[Web]:
     """Run a web process on the database of this run, without a worker. The tests write the
     chunks."""
     name = connection.settings_dict["NAME"]
@@ -118,7 +118,8 @@ def run_web(request: pytest.FixtureRequest, server: Server) -> Iterator[Web]:
         url = postgres.url_of(name)
     # Tests of odd frames send thousands of them.
     own = {"DATABASE_URL": url, "EMBEDDED_WORKER": "off", "MAX_FRAMES_PER_SECOND": "1000000"}
-    web = Web("web", scratch_folder("door") / "log", {**os.environ, **own}, server)
+    environment = {**os.environ, **own, **environment}
+    web = Web("web", scratch_folder("door") / "log", environment, server)
     web.start()
     try:
         yield web

@@ -1,8 +1,7 @@
 """One response: the events of the streams that a request follows, and the changes of its owner.
 
-Nothing acknowledges what a response sends, and Daphne buffers without limit what a client does not
-read. So a response ends with the event that reaches `MAX_RESPONSE_BYTES`, and the client continues
-with another one.
+Nothing acknowledges what a response sends. So it ends with the event that reaches
+`MAX_RESPONSE_BYTES`, and the client continues with another one.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from streaming.doors.session_holder import (
 )
 from streaming.doors.sse.encoding import HEARTBEAT, PREAMBLE, encode_event_block
 from streaming.doors.sse.request import EventRequest
+from streaming.doors.unread import BoundedBody
 from streaming.follow import Ended, Snapshot, StateChanged, StreamEvent, follow_stream
 from streaming.hub import Notification, get_hub, user_group
 from streaming.journal import Chunk
@@ -38,8 +38,6 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 3.0
 """How often a response sends a comment. A client that gets none for twice as long knows that
 something holds its response back, and proxies see no idle connection."""
-SEND_TIMEOUT_SECONDS = 30.0
-"""How long a client may read nothing while the server has something to send."""
 EVENT_NAMES = {Chunk: "chunk", Snapshot: "snapshot", StateChanged: "state", Ended: "end"}
 MAX_RESPONSE_BYTES = 512 * 1024
 """How many bytes a response may have before its last event, the same limit as that of a socket. If
@@ -54,6 +52,7 @@ class EventStream(SessionHolder):
         super().__init__()
         self._credential = credential
         self._send = send
+        self._body: BoundedBody | None = None
         self._send_lock = asyncio.Lock()
         self._is_over = asyncio.Event()
         self._has_news = asyncio.Event()
@@ -64,6 +63,11 @@ class EventStream(SessionHolder):
         self._cursors: list[int] = []
         self._retry_ms: int | None = None
         self._has_finished = False
+
+    def clean_up(self) -> None:
+        super().clean_up()
+        if self._body is not None:
+            self._body.close()
 
     def schedule_close(self, code: int) -> None:
         """The next request of the client gets the reason, as its status."""
@@ -94,6 +98,7 @@ class EventStream(SessionHolder):
         if it was read already."""
         self._revision = get_revision(user)
         self._cursors = [*request.cursors]
+        self._body = BoundedBody(self._send, user.pk)
         open_connections.add(self)
         await self._send_block(
             PREAMBLE + encode_event_block("hello", frames.encode_hello(self._revision))
@@ -215,7 +220,7 @@ class EventStream(SessionHolder):
             await self._send_part(block.encode())
 
     async def _send_part(self, body: bytes, *, is_last: bool = False) -> None:
-        if self._has_finished or not self._is_connected:
+        if self._body is None or self._has_finished or not self._is_connected:
             return
         if self._is_over.is_set() and not is_last:
             # Many streams may still wait for the lock. Once an event was left out, none may follow:
@@ -223,11 +228,8 @@ class EventStream(SessionHolder):
             return
         self._has_finished = is_last
         try:
-            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                await self._send(
-                    {"type": "http.response.body", "body": body, "more_body": not is_last}
-                )
-        except OSError:  # the client went away, or reads nothing: TimeoutError is an OSError
+            await self._body.send_part(body, is_last=is_last)
+        except OSError:  # the client went away, or reads nothing
             self._is_connected = False
             self._is_over.set()
         self._sent_bytes += len(body)
