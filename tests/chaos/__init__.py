@@ -2,7 +2,7 @@
 
 `python -m tests.chaos --seconds 300 --seed 1`. The parts: `script` defines the fake provider's
 answer to each question, `load` asks the questions, `follower` reads the answers through the public
-protocol alone, `faults` injects the faults, `monitor` measures the times, `verdict` compares the
+doors alone, `faults` injects the faults, `monitor` measures the times, `verdict` compares the
 results, and `protections` can switch one protection off.
 
 `python -m tests.chaos.attack` is another program: it measures how much attackers affect an honest

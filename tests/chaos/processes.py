@@ -23,12 +23,13 @@ class ProviderProcess(Child):
 
 @dataclass(frozen=True, slots=True)
 class ReaderOptions:
-    """The sockets of a process. Some tabs of a person never read; of the others
-    `followers_per_stream` follow each stream."""
+    """The tabs of a process. Some of a person never read; of the others `followers_per_stream`
+    follow each stream. A share of these uses other doors than the socket."""
 
     tabs_per_person: int = 4
     non_reading_tabs: int = 0
     followers_per_stream: int = 4
+    other_doors_share: float = 0.0
     has_disturbances: bool = True
     records_frames: bool = True
 
@@ -54,7 +55,7 @@ class EngineProcess(RecordingProcess):
 
 
 class ReaderProcess(RecordingProcess):
-    """A process whose sockets follow streams."""
+    """A process whose tabs follow streams."""
 
     def __init__(self, name: str, seed: str, folder: Path, options: ReaderOptions) -> None:
         self.file = folder / f"{name}.jsonl"

@@ -23,6 +23,7 @@ from tools.stack import Stack
 RESULTS_FOLDER = ROOT / "test-results" / "chaos"
 
 READER_COUNT = 2
+READER_OPTIONS = ReaderOptions(other_doors_share=1 / 3)
 QUESTIONS_PER_SECOND = 5.0
 MAX_ENDING_SECONDS = 60.0
 
@@ -81,7 +82,7 @@ def run_chaos(options: RunOptions) -> RunResult:
         open_.callback(shutil.rmtree, folder, ignore_errors=True)
         readers = [
             open_.enter_context(
-                ReaderProcess(f"reader-{number}", options.seed, folder, ReaderOptions())
+                ReaderProcess(f"reader-{number}", options.seed, folder, READER_OPTIONS)
             )
             for number in range(READER_COUNT)
         ]

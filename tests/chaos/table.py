@@ -7,7 +7,8 @@ from tests.chaos.run import RunResult
 from tools.checkout import describe_commit
 
 PROVIDER_FAULTS = {"cut": "cut", "stall": "stalled", "end": "ended without its marker"}
-SOCKET_FAULTS = ("dropped", "closed", "frozen", "flooded", "page reloaded")
+FOLLOWER_FAULTS = ("dropped", "closed", "frozen", "flooded", "page reloaded")
+"""How the names of the followers' own faults end, behind that of their door."""
 
 
 def format_table(result: RunResult, seconds: float) -> str:
@@ -44,7 +45,7 @@ def _list_options(result: RunResult, seconds: float) -> Rows:
 def _list_faults(result: RunResult) -> Rows:
     counts, load = result.verdict.counts, result.load
     kinds = result.faults.counts + _count_provider_faults(load)
-    kinds += Counter({f"socket: {kind}": counts[f"socket: {kind}"] for kind in SOCKET_FAULTS})
+    kinds += Counter({name: counts[name] for name in counts if name.endswith(FOLLOWER_FAULTS)})
     kinds += Counter({f"person: {kind}": load.counts[kind] for kind in ("posts twice", "stops")})
     return [
         ("faults", f"{kinds.total():,}"),
@@ -63,6 +64,10 @@ def _list_promises(result: RunResult) -> Rows:
     verdict, times = result.verdict, result.monitor.times
     return [
         ("lost / doubled / reordered", f"{verdict.lost} / {verdict.doubled} / {verdict.reordered}"),
+        *(
+            (f"  {name}", f"{door.lost} / {door.doubled} / {door.reordered} of {door.delivered:,}")
+            for name, door in sorted(verdict.doors.items())
+        ),
         ("requests with more than one reply", f"{verdict.repeated}"),
         ("replies carried on", f"{verdict.carried_on}"),
         ("streams of lines, resumed", f"{verdict.lines}, {verdict.resumed}"),

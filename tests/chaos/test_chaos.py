@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
+from tests.chaos.follower import OTHER_DOORS
 from tests.chaos.processes import ROOT
 from tests.chaos.protections import BREAKS
+from tests.chaos.socket_tab import SocketTab
 
 SEED = os.environ.get("CHAOS_SEED", "10")
 """For the short run: twenty runs with twenty seeds have twenty different orders of faults."""
@@ -32,6 +34,8 @@ def test_a_short_run_breaks_no_promise() -> None:
     completed = run_program("tests.chaos", "--short", "--seed", SEED, timeout=180)
     assert completed.returncode == 0, completed.stdout + completed.stderr
     assert re.search(r"lost / doubled / reordered +0 / 0 / 0\n", completed.stdout)
+    for door in (SocketTab.door, *(tab.door for tab in OTHER_DOORS)):
+        assert re.search(rf"^  {door} +0 / 0 / 0 of [1-9]", completed.stdout, re.MULTILINE)
 
 
 @pytest.mark.prove

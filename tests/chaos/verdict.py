@@ -31,15 +31,22 @@ Row = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Verdict:
-    """The counts for the table, and the violations."""
+class DoorCounts:
+    """The indexes of chunks that the followers of one door got."""
 
-    streams: int = 0
     readings: int = 0
     delivered: int = 0
     lost: int = 0
     doubled: int = 0
     reordered: int = 0
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The counts for the table, and the violations."""
+
+    streams: int = 0
+    doors: defaultdict[str, DoorCounts] = field(default_factory=lambda: defaultdict(DoorCounts))
     unfinished: int = 0
     carried_on: int = 0
     lines: int = 0
@@ -50,6 +57,26 @@ class Verdict:
     reasons: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+
+    @property
+    def readings(self) -> int:
+        return sum(door.readings for door in self.doors.values())
+
+    @property
+    def delivered(self) -> int:
+        return sum(door.delivered for door in self.doors.values())
+
+    @property
+    def lost(self) -> int:
+        return sum(door.lost for door in self.doors.values())
+
+    @property
+    def doubled(self) -> int:
+        return sum(door.doubled for door in self.doors.values())
+
+    @property
+    def reordered(self) -> int:
+        return sum(door.reordered for door in self.doors.values())
 
     def add_violation(self, violation: str) -> None:
         if len(self.violations) < MAX_VIOLATIONS:
@@ -243,14 +270,15 @@ def _check_reading(
     row = streams[reading["stream"]]
     journal = chunks[row["id"]]
     name = f"{reading['tab']} of stream {row['id']} ({row['state']})"
-    verdict.readings += 1
+    counts = verdict.doors[reading["door"]]
+    counts.readings += 1
     newest, seen = -1, Counter[int]()
     for first, index, kind, delta, offset in reading["frames"]:
         indexes = range(first, index + 1)
-        verdict.delivered += len(indexes)
+        counts.delivered += len(indexes)
         repeated = sum(number in seen for number in indexes)
-        verdict.doubled += repeated
-        verdict.reordered += first <= newest and not repeated
+        counts.doubled += repeated
+        counts.reordered += first <= newest and not repeated
         seen.update(indexes)
         newest = max(newest, index)
         stored = journal[first : index + 1]
@@ -264,7 +292,7 @@ def _check_reading(
                 f"{name} was shown {first}–{index}, which differs from the journal"
             )
     lost = [number for number in range(row["next_index"]) if number not in seen]
-    verdict.lost += len(lost)
+    counts.lost += len(lost)
     if lost:
         verdict.add_violation(
             f"{name} was never sent {len(lost)} of {row['next_index']}, first {lost[0]}"

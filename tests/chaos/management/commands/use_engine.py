@@ -29,8 +29,9 @@ from streaming import lifecycle
 from streaming.follow import Ended, Snapshot, follow_stream
 from streaming.journal import Chunk
 from streaming.models import Stream
-from tests.chaos.follower import Reading, read_orders
+from tests.chaos.follower import read_orders
 from tests.chaos.lines import LINES_SOURCE
+from tests.chaos.tab import Reading
 
 PAUSE_SECONDS = (0.1, 0.9)
 """Between the starts of two streams."""
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         with out.open("w") as file:
 
             def write(reading: Reading) -> None:
-                file.write(f"{reading.to_json('engine')}\n")
+                file.write(f"{reading.to_json('engine', 'Python')}\n")
 
             asyncio.run(use_engine(Random(seed), write))
 

@@ -1,0 +1,140 @@
+"""Tabs that follow streams through one-way doors, each stream over requests of its own.
+
+At random times a connection is dropped, nothing is read for a while, or the page is reloaded.
+"""
+
+import asyncio
+import json
+import time
+from abc import abstractmethod
+from contextlib import suppress
+
+import httpx2
+
+from tests.chaos.tab import (
+    DISTURBANCE_SECONDS,
+    FREEZE_SECONDS,
+    RECONNECT_SECONDS,
+    FollowerTab,
+    Reading,
+    TabOptions,
+)
+
+TIMEOUT_SECONDS = 10.0
+POLL_SECONDS = (1.0, 3.0)
+RELOADED_POLL_SHARE = 0.02
+RUNNING_STATES = ("queued", "running")
+
+
+class HttpTab(FollowerTab):
+    """Makes one request after the other for each stream, until its end was read."""
+
+    pause_seconds = RECONNECT_SECONDS
+
+    def __init__(self, options: TabOptions) -> None:
+        super().__init__(options)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._client = httpx2.AsyncClient(
+            headers={"Cookie": options.cookie},
+            timeout=TIMEOUT_SECONDS,
+            limits=httpx2.Limits(max_connections=None),
+            trust_env=False,
+        )
+
+    async def run(self) -> None:
+        async with self._client:
+            await asyncio.Event().wait()
+
+    async def follow(self, stream: str) -> None:
+        self._readings[stream] = reading = Reading(stream)
+        task = asyncio.create_task(self._read_to_end(reading))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _read_to_end(self, reading: Reading) -> None:
+        while reading.end is None:
+            with suppress(httpx2.HTTPError):
+                await self.read(reading, f"{self._choose_web()}/api/streams/{reading.stream}")
+            await asyncio.sleep(self._random.uniform(*self.pause_seconds))
+        self.record(reading)
+
+    @abstractmethod
+    async def read(self, reading: Reading, address: str) -> None:
+        """Make one request, and add its frames. `address` is that of the stream."""
+
+    def count_refusal(self, response: httpx2.Response) -> None:
+        self.counts[f"{self.door}: answered {response.status_code}"] += 1
+
+    def reload(self, reading: Reading) -> None:
+        self.counts[f"{self.door}: page reloaded"] += 1
+        reading.restart()
+
+
+class EventsTab(HttpTab):
+    """Server-sent events, as a browser reads them."""
+
+    door = "events"
+
+    async def read(self, reading: Reading, address: str) -> None:
+        headers = {"Last-Event-ID": str(reading.cursor)} if reading.cursor >= 0 else {}
+        async with self._client.stream("GET", f"{address}/events", headers=headers) as response:
+            if response.status_code == 204:
+                reading.end = {
+                    "state": response.headers["Stream-State"],
+                    "next": reading.cursor + 1,
+                }
+            elif response.status_code == 200:
+                await self._read_events(reading, response)
+            else:
+                self.count_refusal(response)
+        self.counts["reconnects"] += reading.end is None
+
+    async def _read_events(self, reading: Reading, response: httpx2.Response) -> None:
+        disturbed_at = time.monotonic() + self._random.uniform(*DISTURBANCE_SECONDS)
+        data = ""
+        async for line in response.aiter_lines():
+            if line.startswith("data: "):
+                data = line.removeprefix("data: ")
+            elif not line and data:
+                reading.add_frame(json.loads(data))
+                data = ""
+            if self.has_disturbances and time.monotonic() > disturbed_at:
+                disturbed_at += self._random.uniform(*DISTURBANCE_SECONDS)
+                if not await self._continue_after_disturbance(reading):
+                    return
+
+    async def _continue_after_disturbance(self, reading: Reading) -> bool:
+        """Disturb the connection. Return whether it is still there."""
+        kind = self._random.choice(["dropped", "frozen", "reloaded"])
+        if kind == "reloaded":
+            self.reload(reading)
+            return False
+        self.counts[f"{self.door}: {kind}"] += 1
+        if kind == "dropped":
+            return False
+        frozen_until = time.monotonic() + self._random.uniform(*FREEZE_SECONDS)
+        while time.monotonic() < frozen_until and self.has_disturbances:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+        return True
+
+
+class ChunksTab(HttpTab):
+    """The JSON API, asked again and again."""
+
+    door = "chunks"
+    pause_seconds = POLL_SECONDS
+
+    async def read(self, reading: Reading, address: str) -> None:
+        if self.has_disturbances and self._random.random() < RELOADED_POLL_SHARE:
+            self.reload(reading)
+        response = await self._client.get(f"{address}/chunks", params={"after": reading.cursor})
+        if response.status_code != 200:
+            self.count_refusal(response)
+            return
+        page = response.json()
+        reading.snapshots += page["isSnapshot"]
+        for chunk in page["chunks"]:
+            reading.add_frame({"type": "chunk", **chunk})
+        state, next_index = page["stream"]["state"], page["stream"]["nextIndex"]
+        if state not in RUNNING_STATES and reading.cursor + 1 == next_index:
+            reading.end = {"state": state, "next": next_index}

@@ -1,0 +1,114 @@
+"""A tab of one person, through whichever door, and the frames that it got."""
+
+import json
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any, ClassVar
+
+RECONNECT_SECONDS = (0.1, 1.0)
+DISTURBANCE_SECONDS = (4.0, 25.0)
+"""Seconds between two disturbances of a connection: minimum and maximum."""
+FREEZE_SECONDS = (2.0, 40.0)
+
+
+class Reading:
+    """The frames that one tab got of one stream, in their order.
+
+    After `follow` was sent again from the start on the same socket, earlier frames may still
+    arrive: they are skipped until the first of the new ones.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self.end: dict[str, Any] | None = None
+        self.is_skipping = False
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin again, on a connection that shows nothing of the one before."""
+        self.cursor = -1
+        self.frames: list[list[Any]] = []
+        self.snapshots = 0
+
+    def add_frame(self, frame: dict[str, Any]) -> None:
+        if self.is_skipping and frame.get("first") != 0:
+            return
+        self.is_skipping = False
+        if frame["type"] == "chunk":
+            self.frames.append([frame[n] for n in ("first", "index", "kind", "delta", "offset")])
+            self.cursor = max(self.cursor, frame["index"])
+        elif frame["type"] == "snapshot":
+            self.snapshots += 1
+            self.cursor = frame["index"]
+        elif frame["type"] == "end":
+            self.end = {"state": frame["state"], "next": frame["next"]}
+
+    def to_json(self, tab: str, door: str) -> str:
+        return json.dumps(
+            {
+                "tab": tab,
+                "door": door,
+                "stream": self.stream,
+                "frames": self.frames,
+                "snapshots": self.snapshots,
+                "end": self.end,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TabOptions:
+    """`write` records a line. A tab that never reads follows only for the server's sake."""
+
+    name: str
+    webs: list[str]
+    cookie: str
+    seed: str
+    counts: Counter[str]
+    write: Callable[[str], None]
+    never_reads: bool = False
+
+
+class FollowerTab(ABC):
+    """Follows all streams that it is given, each to its end, over any number of connections. At
+    random times it disturbs them."""
+
+    door: ClassVar[str]
+
+    def __init__(self, options: TabOptions) -> None:
+        self.options = options
+        self.counts = options.counts
+        self.has_disturbances = True
+        self._random = Random(options.seed)
+        self._readings: dict[str, Reading] = {}
+
+    @property
+    def unfinished_count(self) -> int:
+        return len(self._readings)
+
+    @abstractmethod
+    async def follow(self, stream: str) -> None:
+        """Begin to follow a stream."""
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Read until the process ends."""
+
+    def record(self, reading: Reading) -> None:
+        """Record a reading that is complete."""
+        self._write(reading)
+        del self._readings[reading.stream]
+
+    def record_unfinished(self) -> None:
+        """Record the frames of the streams that never ended."""
+        for reading in self._readings.values():
+            self._write(reading)
+
+    def _write(self, reading: Reading) -> None:
+        self.options.write(reading.to_json(self.options.name, self.door))
+
+    def _choose_web(self) -> str:
+        return self._random.choice(self.options.webs)
