@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from django.http import HttpResponse
@@ -27,6 +27,7 @@ from streaming.doors.session_holder import (
     open_connections,
     seconds_until_check,
 )
+from streaming.doors.unread import BoundedBody
 from streaming.follow import START_CURSOR, Ended, Snapshot, StateChanged, follow_stream
 from streaming.hub import Notification, get_hub, user_group
 from streaming.journal import Chunk
@@ -38,8 +39,6 @@ BREAK_KEY = "holdfast.break"
 own ways differ (config/daphne_limits.py, config/uvicorn_limits.py)."""
 HEARTBEAT_SECONDS = 10.0
 """How often a response sends a comment, so that proxies see no idle connection."""
-SEND_TIMEOUT_SECONDS = 30.0
-"""How long a client may read nothing while the server has something to send."""
 
 
 class AnswerEncoder(ABC):
@@ -161,15 +160,20 @@ class Sender(SessionHolder):
 
     needs_read_right = False
 
-    def __init__(self, credential: Credential | None, send: Send) -> None:
+    def __init__(self, credential: Credential | None, send: Send, user: Any) -> None:
         super().__init__()
         self._credential = credential
         self._send = send
+        self._body = BoundedBody(send, user.pk)
         self._send_lock = asyncio.Lock()
         self._is_over = asyncio.Event()
         self._has_finished = False
         self._breaks_off = False
         self._ends_cleanly = False
+
+    def clean_up(self) -> None:
+        super().clean_up()
+        self._body.close()
 
     def schedule_close(self, code: int) -> None:
         self._breaks_off = True
@@ -207,15 +211,20 @@ class Sender(SessionHolder):
             await response.send_through(self)
         except StreamNotFound:
             self._breaks_off = True
-        except OSError:  # the client went away, or reads nothing: TimeoutError is an OSError
+        except OSError:  # the client went away, or reads nothing
             self._has_finished = True
         self._is_over.set()
 
     async def _end_early(self) -> None:
-        async with self._send_lock:
-            self._has_finished = True
-            end = {"more_body": self._breaks_off, BREAK_KEY: self._breaks_off}
-            await self._send({"type": "http.response.body", "body": b"", **end})
+        with suppress(OSError):  # the client went away, or reads nothing
+            async with self._send_lock:
+                self._has_finished = True
+                if self._breaks_off:
+                    await self._body.wait_until_read()
+                    part = {"body": b"", "more_body": True, BREAK_KEY: True}
+                    await self._send({"type": "http.response.body", **part})
+                else:
+                    await self._body.send_part(b"", is_last=True)
 
     async def _watch_disconnect(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -252,9 +261,7 @@ class Sender(SessionHolder):
             if self._has_finished or self._is_over.is_set():
                 return
             self._has_finished = is_last
-            part = {"body": body, "more_body": not is_last}
-            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                await self._send({"type": "http.response.body", **part})
+            await self._body.send_part(body, is_last=is_last)
 
 
 def send_follow_responses(app: ASGIApp) -> ASGIApp:
@@ -265,7 +272,7 @@ def send_follow_responses(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
         response: FollowResponse | None = scope.pop(SCOPE_KEY, None)
         if response is not None:
-            sender = Sender(get_credential(scope["headers"]), send)
+            sender = Sender(get_credential(scope["headers"]), send, response.user)
             try:
                 await sender.send_response(response, receive)
             finally:

@@ -79,9 +79,9 @@ class BoundedBody:
         _open_bodies.remove(self)
 
     async def send_part(self, part: bytes, *, is_last: bool = False) -> None:
-        """Wait until the client has read enough, and send. The last part waits until the client has
-        read all of it, because a server would hold the rest without limit. Raises an OSError if the
-        client went away, reads nothing, or exceeded a limit."""
+        """Wait until the client has read enough, and send; the end of the last part is sent after
+        the client has read the rest. Raises an OSError if the client went away, reads nothing, or
+        exceeded a limit."""
         if self._connection is None:
             async with asyncio.timeout(READ_TIMEOUT_SECONDS):
                 await self._send_message(part, more_body=not is_last)
@@ -94,7 +94,7 @@ class BoundedBody:
                     self.break_off()  # whatever came next would stand in the middle of this part
                 raise
         if is_last:
-            await self._wait_until_read(self._connection)
+            await self.wait_until_read()
             await self._send_message(b"", more_body=False)
 
     async def _send_piece(self, connection: ClientConnection, piece: bytes) -> None:
@@ -119,9 +119,14 @@ class BoundedBody:
                     self.break_off()
                     raise
 
-    async def _wait_until_read(self, connection: ClientConnection) -> None:
-        """No server tells when it holds nothing any more. For nearly all clients that is after two
-        turns of the event loop."""
+    async def wait_until_read(self) -> None:
+        """Wait before the connection is closed: a server would hold what is left for as long as the
+        client likes. Raises as `send_part`."""
+        connection = self._connection
+        if connection is None:
+            return
+        # No server tells when it holds nothing any more. For nearly all clients that is after two
+        # turns of the event loop.
         loop = asyncio.get_running_loop()
         fewest, read_at, pause = connection.count_unread_bytes(), loop.time(), 0.0
         while unread := connection.count_unread_bytes():
