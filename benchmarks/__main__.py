@@ -13,11 +13,22 @@ from collections.abc import Callable
 
 from benchmarks import document, quick, report, results
 from benchmarks.outcome import Options, Outcome, Stage
-from benchmarks.parts import e2e, fanout, generator, herd, persist, resume, scale, sdk, sustained
+from benchmarks.parts import (
+    doors,
+    e2e,
+    fanout,
+    generator,
+    herd,
+    persist,
+    resume,
+    scale,
+    sdk,
+    sustained,
+)
 
 PARTS: dict[str, Callable[[Stage, Outcome], None]] = {
     part.PART: part.measure
-    for part in (generator, persist, e2e, sustained, fanout, resume, herd, sdk, scale)
+    for part in (generator, persist, e2e, doors, sustained, fanout, resume, herd, sdk, scale)
 }
 
 
@@ -41,6 +52,8 @@ def main() -> int:
     print("\n".join([*outcome.errors, *stage.skipped]))
     if arguments.write:
         run = results.build_run(outcome, options, seconds)
+        if parts.keys() != PARTS.keys():
+            run = results.merge_parts(results.read_newest(), run)
         results.write_run(run)
         document.write_page(run)
     return bool(report.find_missed_goals(outcome.figures, outcome.wrong))
@@ -54,7 +67,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--streams", default="", help="only these counts, as 10,100")
     parser.add_argument("--subjects", default="", help="only these, by parts of their names")
     parser.add_argument("--quick", action="store_true", help="only check that nothing is lost")
-    parser.add_argument("--write", action="store_true", help="keep the results, write the page")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="keep the results, write the page; parts replace those of the newest results",
+    )
     return parser.parse_args()
 
 

@@ -38,6 +38,7 @@ PARTS = {
     "generator": "The token generator alone",
     "persist": "The journal alone",
     "e2e": "From the generation of a token to its reader",
+    "doors": "Through each door",
     "sustained": "The highest rate with a p99 under 100 ms",
     "fanout": "One reply, many readers",
     "resume": "A reader comes back",
@@ -90,7 +91,9 @@ def format_page(run: Mapping[str, Any]) -> str:
     )
     pictures = [f"![{alt}](images/performance-{name}.svg)" for name, alt in _list_plots(run)]
     parts = [
-        f"### {title}\n\n{format_part(run['measured'][part])}"
+        "\n\n".join(
+            [f"### {title}", *_format_moment(run, part), format_part(run["measured"][part])]
+        )
         for part, title in PARTS.items()
         if part in run["measured"]
     ]
@@ -110,6 +113,11 @@ def format_page(run: Mapping[str, Any]) -> str:
         )
         + "\n"
     )
+
+
+def _format_moment(run: Mapping[str, Any], part: str) -> list[str]:
+    later = run.get("measured_later", {})
+    return [f"Measured {later[part]}, in a run of its own."] if part in later else []
 
 
 def format_part(part: Part) -> str:

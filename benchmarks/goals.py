@@ -40,6 +40,7 @@ GOALS = (
         60,
         more=True,
     ),
+    Goal("doors/events", "web process's CPU a token, event streams ÷ sockets, Uvicorn", 1.3, 1.1),
     Goal("p99/100/uvicorn", "added latency p99, 100 streams", 100, 40, "ms"),
     Goal("p50/10/uvicorn", "added latency p50, 10 streams", 15, 3, "ms"),
     Goal("p50/1/uvicorn", "added latency p50, 1 stream", 15, 3, "ms"),

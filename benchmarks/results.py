@@ -54,6 +54,19 @@ def build_run(outcome: Outcome, options: Options, seconds: float) -> StoredRun:
     }
 
 
+def merge_parts(newest: StoredRun, run: StoredRun) -> StoredRun:
+    """Return the newest result with the parts of a run that had no others, and when they were
+    measured."""
+    wrong = zip(newest["lost_doubled_reordered"], run["lost_doubled_reordered"], strict=True)
+    moment = f"{run['date']} at {run['commit']}"
+    return newest | {
+        "figures": newest["figures"] | run["figures"],
+        "lost_doubled_reordered": [sum(counts) for counts in wrong],
+        "measured": newest["measured"] | run["measured"],
+        "measured_later": newest.get("measured_later", {}) | dict.fromkeys(run["measured"], moment),
+    }
+
+
 def write_run(run: Mapping[str, Any]) -> Path:
     """Write the result over an earlier one of the same day."""
     FOLDER.mkdir(exist_ok=True)

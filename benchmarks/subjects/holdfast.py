@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from benchmarks.client.wires import Spec
+from benchmarks.subjects.doors import DOORS, SOCKET
 from benchmarks.subjects.subject import Plan
 from tools.deployment.deployment import Server
 from tools.services.helper_process import Child
@@ -39,6 +39,7 @@ class Holdfast:
     workers: int = 1
     deflate: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    _door: str = SOCKET
     _exit_stack: ExitStack = field(default_factory=ExitStack)
     _users: list[tuple[int, str]] = field(default_factory=list)
 
@@ -74,6 +75,15 @@ class Holdfast:
             "redis": self._stack.redis.pid,
             "postgres": self._stack.postgres.pid,
         }
+
+    @contextmanager
+    def read_through(self, door: str) -> Iterator[None]:
+        """Readers of streams that start in this block use another door."""
+        self._door = door
+        try:
+            yield
+        finally:
+            self._door = SOCKET
 
     def start_streams(self, plan: Plan) -> Sequence[Spec]:
         common = {"rate": plan.rate, "count": plan.count, "before": plan.before}
@@ -140,11 +150,8 @@ class Holdfast:
     def _build_spec(self, number: int, uuid: str, session: str) -> Spec:
         web = self._stack.webs[number % len(self._stack.webs)]
         return {
-            "wire": "holdfast",
+            **DOORS[self._door](web.url, session, uuid),
             "host": "127.0.0.1",
             "port": web.port,
-            "path": "/ws/",
-            "headers": [f"Origin: {web.url}", f"Cookie: sessionid={session}"],
-            "first_frame": json.dumps({"type": "follow", "stream": uuid, "after": -1}),
             "deflate": self.deflate,
         }

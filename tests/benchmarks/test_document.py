@@ -46,3 +46,22 @@ def test_a_missed_requirement_is_named() -> None:
     figures = {GOALS[0].figure: [0.1, 9.9, 9.9], GOALS[1].figure: [0.1]}
     assert report.find_missed_goals(figures, [0, 0, 0]) == [GOALS[0].label]
     assert report.find_missed_goals({}, [0, 1, 0]) == [GOALS[-1].label]
+
+
+def test_parts_of_a_later_run_replace_those_of_the_newest_results() -> None:
+    case = {"1 stream": {"Holdfast, Uvicorn": [{"us_per_token": 12.5}]}}
+    run = {
+        "date": "2027-01-02",
+        "commit": "0000000",
+        "figures": {"doors/events": [7.0]},
+        "lost_doubled_reordered": [1, 0, 0],
+        "measured": {"doors": case},
+    }
+    merged = results.merge_parts(RUN, run)
+    assert merged["measured"] == RUN["measured"] | {"doors": case}
+    assert merged["figures"] == RUN["figures"] | {"doors/events": [7.0]}
+    assert merged["date"] == RUN["date"]
+    page = document.format_page(merged)
+    assert "### Through each door\n\nMeasured 2027-01-02 at 0000000, in a run of its own.\n" in page
+    assert "| Holdfast, Uvicorn | 12.5 |" in page
+    assert "| tokens lost, doubled or reordered | 1 |" in page

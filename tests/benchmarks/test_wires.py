@@ -90,6 +90,9 @@ def test_a_hole_in_the_indexes_is_an_error() -> None:
         UPGRADE + encode_frame(encode_chunk(0, 3, "x")) + encode_frame(encode_chunk(5, 5, "y"))
     )
     assert reader.connection.error == "index 5 came after 3"
+    reader = Reader("holdfast events")
+    reader.feed(OK + encode_event(0, 3, "x") + encode_event(5, 5, "y"))
+    assert reader.connection.error == "index 5 came after 3"
 
 
 def test_compressed_frames_are_read_with_a_shared_context() -> None:
@@ -103,7 +106,29 @@ def test_compressed_frames_are_read_with_a_shared_context() -> None:
     assert b"permessage-deflate" in reader.transport.sent
 
 
+def encode_event(first: int, index: int, delta: str) -> bytes:
+    block = b"event: chunk\nid: %d\ndata: %b\n\n" % (
+        index,
+        encode_compact_chunk(first, index, delta),
+    )
+    return encode_part(block)
+
+
+def encode_compact_chunk(first: int, index: int, delta: str) -> bytes:
+    frame = {"type": "chunk", "first": first, "index": index, "delta": delta}
+    return json.dumps(frame, separators=(",", ":")).encode()
+
+
+def encode_part(part: bytes) -> bytes:
+    """As in a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(part), part)
+
+
 EVENTS = {
+    "holdfast events": encode_part(b"retry: 1000\n\nevent: hello\ndata: {}\n\n")
+    + b"".join(encode_event(n, n, "kelp ") for n in range(3))
+    + encode_part(b":\n\n")
+    + encode_part(b'event: end\nid: 2\ndata: {"type":"end"}\n\n'),
     "events": b'data: {"type":"text-delta","id":"0","delta":"kelp "}\n\n' * 3 + b"data: [DONE]\n\n",
     "durable": b"event: data\ndata:kelp \n\nevent: control\ndata:{}\n\n" * 3
     + b'event: control\ndata:{"streamClosed":true}\n\n',
@@ -115,7 +140,8 @@ EVENTS = {
 def test_events_are_read_in_pieces_of_every_size(wire: str, piece: int) -> None:
     reader = Reader(wire)
     reader.feed(OK + EVENTS[wire], piece)
-    assert reader.text == "kelp " * 3 if wire == "events" else "kelp" * 3
+    assert reader.text == ("kelp" if wire == "durable" else "kelp ") * 3
+    assert not reader.connection.error
     assert reader.connection.ended.is_set()
 
 
