@@ -17,7 +17,7 @@ ATTACKS := $(foreach target,daphne uvicorn sqlite,prove-attack-$(target)-finding
 
 .PHONY: run help stack test test-engine test-application test-postgresql test-sqlite test-scripts test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-	$(ATTACKS) prove-forms prove-sockets prove-api prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
+	$(ATTACKS) prove-forms prove-sockets prove-api prove-comply prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
@@ -64,7 +64,7 @@ test-deaths:
 # The parts run one after the other, because other work would spoil their figures.
 prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -attack-(daphne|uvicorn|sqlite)-(findings|more), -fuzz, -forms, -sockets, -api, -litellm, -llama
 	@for part in lint prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-		$(ATTACKS) prove-forms prove-sockets prove-api prove-litellm prove-llama; do \
+		$(ATTACKS) prove-forms prove-sockets prove-api prove-comply prove-litellm prove-llama; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
 
@@ -106,7 +106,11 @@ prove-sockets: .venv/dev .env .static/staticfiles.json
 # Stock clients have environments of their own, too.
 prove-api: .venv/dev .env .static/staticfiles.json
 	$(BIN)/python -m tools.install_server schemathesis
-	$(PROVE) -m "" tests/clients
+	$(PROVE) -m "" tests/clients/test_schemathesis.py
+
+prove-comply: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m tools.install_server llm-comply
+	$(PROVE) -m "" tests/clients/test_llm_comply.py
 
 # These servers have environments of their own, which the tests create. The first run of llama.cpp's
 # compiles it, for some ten minutes.

@@ -3,12 +3,13 @@ that its tests are skipped."""
 
 import sys
 
-from tools.services import litellm, llama, schemathesis
+from tools.services import litellm, llama, llm_comply, schemathesis
 from tools.services.python_environment import Missing
 
 INSTALLERS = {
     "litellm": litellm.ENVIRONMENT.install,
     "llama": llama.install,
+    "llm-comply": llm_comply.ENVIRONMENT.install,
     "schemathesis": schemathesis.ENVIRONMENT.install,
 }
 

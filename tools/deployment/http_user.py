@@ -3,6 +3,7 @@
 import itertools
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -75,7 +76,12 @@ class Person:
         return self.http.get(path, **options)
 
     def post(
-        self, path: str, form: dict[str, str], *, expect: int | None = 200, **options: Any
+        self,
+        path: str,
+        form: Mapping[str, str | Sequence[str]],
+        *,
+        expect: int | None = 200,
+        **options: Any,
     ) -> httpx2.Response:
         """Send a form with its token, follow the redirects, and check the status.
 
@@ -87,6 +93,15 @@ class Person:
             got = f"{path} answered {response.status_code}:\n{response.text}"
             assert response.status_code == expect, got
         return response
+
+    def create_token(self, *scopes: str) -> str:
+        """Create an access token on the settings page, after a confirmation, and return it."""
+        self.post("/accounts/reauthenticate/", {"password": self.password})
+        form = {"name": "Program", "scopes": list(scopes), "days": "30"}
+        shown = self.post("/settings/tokens/", form).text
+        found = re.search(r"hft_[A-Za-z0-9_-]{43}", shown)
+        assert found, shown
+        return found[0]
 
     def csrf_token(self) -> str:
         """The token of this session. Pages with a form set it, and the sign-up page always has

@@ -76,7 +76,6 @@ def _build_frame(row: GatewayResponse, stream: Stream, kind: str) -> dict[str, A
         "created": int(stream.created_at.timestamp()),
         "model": row.parameters["model"],
         "service_tier": "default",
-        "system_fingerprint": None,
     }
 
 

@@ -48,6 +48,7 @@ CHECKS: Mapping[str, Check] = {
     "reasoning_effort": text(MAX_EFFORT_CHARS),
     # Only with the values that they have anyway
     "n": integer(1, 1),
+    "reasoning": mapping(summary=only("auto")),  # as of responses; some clients send it here, too
     "top_p": number_that_is(1),
     "presence_penalty": number_that_is(0),
     "frequency_penalty": number_that_is(0),

@@ -113,7 +113,10 @@ def build_usage(stream: Stream) -> dict[str, Any] | None:
         return None
     return {
         "input_tokens": counted.input,
-        "input_tokens_details": {"cached_tokens": counted.cached or 0},
+        "input_tokens_details": {
+            "cached_tokens": counted.cached or 0,
+            "cache_write_tokens": counted.cache_written or 0,
+        },
         "output_tokens": counted.output,
         "output_tokens_details": {"reasoning_tokens": counted.reasoning or 0},
         "total_tokens": counted.input + counted.output,

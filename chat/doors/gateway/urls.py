@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
 from chat.doors.gateway.views import chat_completions, conversations, items, models, responses
 
@@ -10,7 +10,8 @@ app_name = "gateway"
 
 urlpatterns = [
     path("responses", responses.responses, name="responses"),
-    path("responses/<str:id>", responses.response, name="response"),
+    # No response has an id like “compact”, which is an address of OpenAI's that is not here.
+    re_path(r"^responses/(?P<id>resp_[^/]+)$", responses.response, name="response"),
     path("responses/<str:id>/cancel", responses.cancellation, name="cancellation"),
     path("responses/<str:id>/input_items", items.input_items, name="input-items"),
     path("conversations", conversations.conversations, name="conversations"),

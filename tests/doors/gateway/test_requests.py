@@ -163,7 +163,7 @@ def test_usage_has_its_details(program: Program) -> None:
     write_response(id, "Because")
     assert program.get(f"/responses/{id}").data["usage"] == {
         "input_tokens": 12,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": 7,
         "output_tokens_details": {"reasoning_tokens": 3},
         "total_tokens": 19,
