@@ -39,6 +39,8 @@ BREAK_KEY = "holdfast.break"
 own ways differ (config/daphne_limits.py, config/uvicorn_limits.py)."""
 HEARTBEAT_SECONDS = 10.0
 """How often a response sends a comment, so that proxies see no idle connection."""
+END_SECONDS = 2.0
+"""How long a process that is about to end waits for the ends of its responses."""
 
 
 class AnswerEncoder(ABC):
@@ -167,6 +169,7 @@ class Sender(SessionHolder):
         self._body = BoundedBody(send, user.pk)
         self._send_lock = asyncio.Lock()
         self._is_over = asyncio.Event()
+        self._has_started = False
         self._has_finished = False
         self._breaks_off = False
         self._ends_cleanly = False
@@ -180,8 +183,12 @@ class Sender(SessionHolder):
         self._is_over.set()
 
     def send_bye(self, retry_ms: int) -> None:
-        self._breaks_off = not self._ends_cleanly
+        self._breaks_off = not (self._ends_cleanly and self._has_started)
         self._is_over.set()
+        # Daphne cancels the task that sends this response, so another one sends its end.
+        ending = asyncio.create_task(self._end_early())
+        _endings.add(ending)
+        ending.add_done_callback(_endings.discard)
 
     def on_session_checked(self, user: Any) -> None:
         """Nothing here depends on the user's row."""
@@ -203,8 +210,7 @@ class Sender(SessionHolder):
             self.start_task(self._watch_disconnect(receive), "answer disconnect")
             self.start_task(self._check_sessions(), "answer session check")
             await self._is_over.wait()
-        if not self._has_finished:
-            await self._end_early()
+        await self._end_early()
 
     async def _send_all(self, response: FollowResponse) -> None:
         try:
@@ -218,6 +224,8 @@ class Sender(SessionHolder):
     async def _end_early(self) -> None:
         with suppress(OSError):  # the client went away, or reads nothing
             async with self._send_lock:
+                if self._has_finished:
+                    return
                 self._has_finished = True
                 if self._breaks_off:
                     await self._body.wait_until_read()
@@ -253,6 +261,7 @@ class Sender(SessionHolder):
             ]
         ]
         start = {"status": response.status_code, "headers": headers}
+        self._has_started = True
         await self._send({"type": "http.response.start", **start})
 
     async def send_part(self, body: bytes, *, is_last: bool = False) -> None:
@@ -262,6 +271,17 @@ class Sender(SessionHolder):
                 return
             self._has_finished = is_last
             await self._body.send_part(body, is_last=is_last)
+
+
+_endings: set[asyncio.Task[None]] = set()
+"""The tasks that send the ends of responses after a bye."""
+
+
+async def wait_for_ends() -> None:
+    """After a bye: wait until the responses have sent their ends. A process that is gone before
+    breaks them all off."""
+    if _endings:
+        await asyncio.wait(_endings, timeout=END_SECONDS)
 
 
 def send_follow_responses(app: ASGIApp) -> ASGIApp:

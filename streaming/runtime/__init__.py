@@ -12,6 +12,7 @@ import threading
 
 from streaming import database, hub
 from streaming.conf import engine_settings
+from streaming.doors.answers import wait_for_ends
 from streaming.doors.session_holder import send_bye_to_all
 from streaming.worker import StreamWorker
 
@@ -41,6 +42,7 @@ class Runtime:
     async def drain(self) -> None:
         """Send a bye to the clients; finish or release the streams that run here."""
         self.send_bye()
+        await wait_for_ends()
         if self._worker is not None:
             await self._worker.drain(engine_settings.DRAIN_SECONDS)
         await hub.close()
