@@ -8,8 +8,8 @@ from random import Random
 
 from tools.deployment.tcp_proxy import PIECE, Line
 
-MAX_BYTES = 3_000
-"""About a handshake and a dozen frames."""
+MAX_BYTES = 1_500
+"""About a handshake and half a dozen frames."""
 
 
 class CuttingLine(Line):

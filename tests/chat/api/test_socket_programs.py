@@ -1,15 +1,19 @@
-"""examples/holdfast_client.py against a running server, through a connection that is cut."""
+"""Programs at the socket: one by hand, and examples/holdfast_client.py, whose connection is cut."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
+from websockets.sync.client import ClientConnection, connect
 
 from accounts.models import User
 from accounts.tokens.models import Scope
@@ -17,34 +21,126 @@ from accounts.tokens.tokens import create_token
 from chat.models import Message
 from examples import holdfast_client
 from examples.holdfast_client import Holdfast, Refused, SoFar
+from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
 from streaming.models import Stream
+from tests.chat.factories import QUESTION
 from tests.examples.cutting_line import CuttingLine
+from tests.factories import create_session_key
 from tests.streaming.conftest import run_web
 from tests.streaming.factories import append_chunks, claim_stream, end_stream, register_worker
 from tools.deployment.deployment import Web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+Frame = dict[str, Any]
 CUTS = 20
-PIECES = [f"word {number}, " for number in range(60)]
+PIECES = [f"word {number}, " for number in range(30)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["uvicorn", pytest.param("daphne", marks=pytest.mark.prove)])
 def web(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
 ) -> Iterator[Web]:
-    with run_web(request, "uvicorn") as web:
+    with run_web(request, request.param) as web:
         yield web
-
-
-@pytest.fixture(autouse=True)
-def reconnect_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holdfast_client, "PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture
 def token(owner: User) -> str:
     return create_token(owner, "Program", [Scope.WRITE], None)[1]
+
+
+# By hand
+
+
+Open = Callable[..., ClientConnection]
+
+
+@pytest.fixture
+def open_socket(web: Web) -> Iterator[Open]:
+    with ExitStack() as stack:
+
+        def open_one(headers: dict[str, str], **options: Any) -> ClientConnection:
+            url = web.url.replace("http", "ws") + "/ws/"
+            return stack.enter_context(
+                connect(url, additional_headers=headers, proxy=None, **options)
+            )
+
+        yield open_one
+
+
+def exchange(socket: ClientConnection, kind: str, **frame: Any) -> Frame:
+    """Send a frame, and return the next one that is no greeting, ping or change."""
+    socket.send(json.dumps({"type": kind, **frame}))
+    while (answer := json.loads(socket.recv(20)))["type"] in {"hello", "ping", "changed"}:
+        pass
+    return dict(answer)
+
+
+def test_a_program_sends_follows_stops_and_continues(open_socket: Open, token: str) -> None:
+    socket = open_socket({"Authorization": f"Bearer {token}"})
+    frame = {"request": "a", "text": QUESTION, "model": "demo"}
+    reply = exchange(socket, "send", **frame)
+    assert (reply["type"], reply["request"]) == ("reply", "a")
+    assert exchange(socket, "send", **frame) == reply
+    assert exchange(socket, "follow", stream=reply["stream"])["state"] == "queued"
+    stream = claim_stream(Stream.objects.get(uuid=reply["stream"]), register_worker())
+    append_chunks(stream, "The moon")
+    while (frame := exchange(socket, "stop", stream=reply["stream"]))["type"] != "end":
+        assert frame["type"] in {"chunk", "state"}
+    assert frame["state"] == "stopped"
+    again = exchange(socket, "continue", request="b", message=reply["message"])
+    assert (again["request"], again["message"]) == ("b", reply["message"])
+    assert again["stream"] != reply["stream"]
+
+
+def test_a_page_of_ours_sends_with_its_session(open_socket: Open, web: Web, owner: User) -> None:
+    cookie = {"Cookie": f"sessionid={create_session_key(owner)}"}
+    socket = open_socket(cookie, origin=web.url)
+    answer = exchange(socket, "send", request="a", text=QUESTION, model="demo")
+    assert answer["type"] == "reply"
+
+
+def test_a_refusal_names_its_request_and_the_socket_stays_open(
+    open_socket: Open, owner: User
+) -> None:
+    reader = create_token(owner, "Program", [Scope.READ], None)[1]
+    socket = open_socket({"Authorization": f"Bearer {reader}"})
+    long = "x" * MAX_FRAME_CHARS
+    for fields, code in (
+        ({"request": "a", "text": "?", "model": "demo"}, "missing_right"),
+        ({"text": "?"}, "bad_frame"),
+        ({"request": "", "text": "?"}, "bad_frame"),
+        ({"request": "x" * 201, "text": "?"}, "bad_frame"),
+        ({"request": "a", "text": long}, "too_large"),
+    ):
+        refusal = exchange(socket, "send", **fields)
+        assert (refusal["type"], refusal["code"]) == ("error", code)
+        assert refusal.get("request") == ("a" if code == "missing_right" else None)
+    assert "POST" in refusal["message"]
+    assert exchange(socket, "ping", n=1)["type"] == "pong"
+
+
+def test_commands_of_a_socket_are_answered_in_order(open_socket: Open, token: str) -> None:
+    socket = open_socket({"Authorization": f"Bearer {token}"})
+    for number in range(8):
+        frame = {"type": "send", "request": str(number), "text": "?", "model": "demo"}
+        socket.send(json.dumps(frame))
+    answers: list[Frame] = []
+    while len(answers) < 8:
+        frame = json.loads(socket.recv(20))
+        if frame["type"] in {"reply", "error"}:
+            answers.append(frame)
+    assert [frame["request"] for frame in answers] == [str(number) for number in range(8)]
+    assert {frame["type"] for frame in answers} == {"reply"}
+
+
+# The example
+
+
+@pytest.fixture(autouse=True)
+def reconnect_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holdfast_client, "PAUSE_SECONDS", 0.01)
 
 
 def write(stream: str, pieces: list[str], *, ends: bool = True) -> None:
