@@ -28,6 +28,10 @@ class Door:
     """A POST to one of these starts a reply."""
     stop_paths: str = ""
     """A POST to one of these stops a reply, and waits for no page."""
+    headers: tuple[str, ...] = ()
+    """Headers of its requests that pages of other sites may send, beside those of the API."""
+    answers: tuple[str, ...] = ()
+    """Headers of its answers that they may read."""
 
 
 @cache
