@@ -62,8 +62,8 @@ class AnswerEncoder(ABC):
 
 
 class FollowResponse(HttpResponseBase, ABC):
-    """Follows a stream of a user whose right the view has checked. `refusal` is sent instead if the
-    user has too many open connections.
+    """Follows a stream of a user whose right the view has checked; None is a stream of another kind
+    than the engine's. `refusal` is sent instead if the user has too many open connections.
 
     When this process ends, the body ends early: properly if `ends_cleanly`, otherwise the
     connection breaks. It depends on the protocol which of the two makes a client come back. A
@@ -75,10 +75,11 @@ class FollowResponse(HttpResponseBase, ABC):
     streaming_content = ()  # these three for middleware that asks
 
     def __init__(
-        self, stream: Stream, user: Any, *, refusal: HttpResponse, ends_cleanly: bool = False
+        self, stream: Stream | None, user: Any, *, refusal: HttpResponse, ends_cleanly: bool = False
     ) -> None:
         super().__init__(content_type="text/event-stream")
-        self.stream, self.user = stream, user
+        self.stream: Stream | None = stream
+        self.user = user
         self.refusal, self.ends_cleanly = refusal, ends_cleanly
 
     @abstractmethod
@@ -89,6 +90,8 @@ class FollowResponse(HttpResponseBase, ABC):
 class EncodedResponse(FollowResponse):
     """Sends each event after a cursor as the encoder writes it. `exact` is that of
     `follow_stream`."""
+
+    stream: Stream
 
     def __init__(
         self,
@@ -132,6 +135,8 @@ class EncodedResponse(FollowResponse):
 class AwaitedResponse(FollowResponse):
     """Sends nothing until the stream has ended. Then `build` makes the response from its row; it
     may call the database."""
+
+    stream: Stream
 
     def __init__(
         self,
@@ -201,7 +206,8 @@ class Sender(SessionHolder):
         self.count_connection(response.user)
         self._ends_cleanly = response.ends_cleanly
         open_connections.add(self)
-        if (delay := get_simulated_drop(response.stream)) is not None:
+        stream = response.stream
+        if stream is not None and (delay := get_simulated_drop(stream)) is not None:
             asyncio.get_running_loop().call_later(delay, self.schedule_close, 0)
         if (retry_ms := get_bye_retry_ms()) is not None:
             self.send_bye(retry_ms)
