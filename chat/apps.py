@@ -9,6 +9,7 @@ class ChatConfig(AppConfig):
         from chat import conversations, deleted_sizes, replies
         from chat.api import commands, idempotency
         from chat.conversations import deletion
+        from chat.doors.durable_streams import expiry as durable_expiry
         from chat.drafts import storage
         from chat.model_catalog import unsupported_parameters
         from chat.rendering import cache
@@ -25,6 +26,7 @@ class ChatConfig(AppConfig):
         cache.register_tasks()
         idempotency.register_tasks()
         commands.register_commands()
+        durable_expiry.register_tasks()
         storage.register_tasks()
         expiry.register_tasks()
         stored_chars.register_tasks()

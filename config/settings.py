@@ -445,6 +445,14 @@ MAX_STORED_CHARS_PER_USER = env.read_int(
 """The number of characters that one person's chats may hold, replies included. Deleting chats makes
 room."""
 
+MAX_STREAM_BYTES_PER_USER = env.read_int(
+    "MAX_STREAM_BYTES_PER_USER",  # bytes
+    default=100 * 2**20,
+    minimum=1,
+)
+"""The number of bytes that the streams may hold that one person's programs write through the door
+of Durable Streams. Deleting streams makes room."""
+
 MAX_SOCKETS_PER_USER = env.read_int("MAX_SOCKETS_PER_USER", default=100, minimum=1)  # sockets
 """The number of sockets and event streams that one person may have open in one web process; each
 page has one of them."""

@@ -20,6 +20,7 @@ from accounts.deletion.registry import (
 )
 from chat import changes
 from chat.deleted_sizes import remember_sizes
+from chat.doors.durable_streams.space import delete_batch as delete_durable_streams
 from chat.models import (
     ClientThread,
     ContentGrant,
@@ -143,6 +144,16 @@ KINDS = (
         "The endings of replies that webhooks got.",
         delete_selected(lambda id: WebhookDelivery.objects.filter(webhook__user=id)),
         delete_selected(lambda id: WebhookDelivery.objects.filter(conversation=id)),
+    ),
+    DataKind(
+        "streams of programs",
+        Stage.CONTENT,
+        (
+            *("chat.DurableStream", "chat.DurableRecord"),
+            *("chat.DurableProducer", "chat.DurableSpace"),
+        ),
+        "Those that were written through the door of Durable Streams.",
+        delete_durable_streams,
     ),
     DataKind(
         "conversations",

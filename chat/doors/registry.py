@@ -9,7 +9,10 @@ from functools import cache
 
 from django.utils.module_loading import import_string
 
-DOORS: tuple[str, ...] = ("chat.doors.gateway.door.DOOR",)
+DOORS: tuple[str, ...] = (
+    "chat.doors.durable_streams.door.DOOR",
+    "chat.doors.gateway.door.DOOR",
+)
 """Where each door describes itself."""
 
 

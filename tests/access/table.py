@@ -194,6 +194,9 @@ ROUTES: dict[str, Route] = {
     "gateway:chat-completions": Route("signed in", method="POST", owner_status=400),  # no messages
     "gateway:models": Route("signed in"),
     "gateway:model": Route("signed in", kwargs={"id": "demo"}),
+    # Durable Streams, for programs
+    "durable-stream": Route("signed in", kwargs={"name": "none"}, owner_status=404),
+    "durable-reply": Route("signed in", "stream"),
 }
 """By the name of the address. Those of the admin have a rule of their own."""
 

@@ -81,7 +81,7 @@ def send(client: Client, name: str, id: Any = None, *, htmx: bool = False) -> An
         headers |= {"Origin": "http://testserver", "Host": "testserver"}
         body = json.dumps(route.form) if route.method != "GET" else ""
         return client.generic(route.method, path, body, "application/json", headers=headers)
-    if name.startswith("gateway:"):
+    if name.startswith(("gateway:", "durable-")):
         headers |= getattr(client, "program_headers", {})
         body = json.dumps(route.form) if route.method != "GET" else ""
         return client.generic(route.method, path, body, "application/json", headers=headers)

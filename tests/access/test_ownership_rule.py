@@ -9,6 +9,7 @@ from accounts.models import AccessToken, ApiKey, AuditEvent, ListedModel
 from chat.models import (
     Conversation,
     Draft,
+    DurableStream,
     GatewayResponse,
     Message,
     Webhook,
@@ -23,6 +24,7 @@ OWNED_MODELS = [
     AuditEvent,
     Conversation,
     Draft,
+    DurableStream,
     GatewayResponse,
     ListedModel,
     Message,
@@ -38,6 +40,7 @@ PLACES_WITHOUT_REQUEST = {
     "accounts/audit/events.py",  # empties events of deleted accounts
     "accounts/deletion/kinds.py",
     "chat/conversations/deletion.py",
+    "chat/doors/durable_streams/space.py",
     "streaming/lifecycle/scheduling.py",  # takes turns between all owners
 }
 

@@ -40,6 +40,8 @@ from accounts.models import (
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
 from chat.content_access.grants import grant_access
+from chat.doors.durable_streams import writing
+from chat.doors.durable_streams.requests import Addition, Creation, Producer
 from chat.drafts import storage
 from chat.drafts.storage import DraftChange
 from chat.models import (
@@ -133,6 +135,10 @@ def add_data_of_programs(owner: User) -> None:
     GatewayResponse.objects.create(**row, answer=answer, stream=stream, developer_text=CANARY)
     GatewayConversation.objects.create(**row, metadata={"note": CANARY})
     DeletedSize.objects.create(conversation_id=uuid4(), user=owner, size=1, sent_at=timezone.now())
+    producer = Producer(CANARY, epoch=0, sequence=0)
+    creation = Creation("text/plain", None, "", None, False, None, CANARY.encode())
+    writing.create(owner, CANARY, creation)
+    writing.append(owner, CANARY, Addition("text/plain", "", producer, True, CANARY.encode()))
 
 
 def add_sign_in_data(owner: User) -> None:

@@ -71,3 +71,13 @@ async def test_pages_are_for_no_site(settings: Settings) -> None:
     assert "access-control-allow-origin" not in await request("/c/", SITE)
     settings.API_ORIGINS = []
     assert "access-control-allow-origin" not in await request("/api/conversations", SITE)
+
+
+async def test_a_door_names_headers_of_its_own() -> None:
+    preflight = await request("/v1/stream/notes", SITE, "OPTIONS", **PREFLIGHT)
+    assert "If-None-Match" in preflight["access-control-allow-headers"]
+    assert "Authorization" in preflight["access-control-allow-headers"]
+    answer = await request("/v1/stream/notes", SITE)
+    assert "Stream-Next-Offset" in answer["access-control-expose-headers"]
+    of_api = await request("/api/conversations", SITE)
+    assert "Stream-Next-Offset" not in of_api["access-control-expose-headers"]

@@ -111,7 +111,29 @@ def read_chunks(url: str, token: str, stream: UUID, cursor: str, last: int) -> T
     )
 
 
-DOORS: dict[str, Door] = {"socket": read_socket, "events": read_events, "chunks": read_chunks}
+def read_durable_stream(url: str, token: str, stream: UUID, cursor: str, last: int) -> Told:
+    """An offset counts the chunks before it."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    is_index = cursor.isdecimal() and str(int(cursor)) == cursor and int(cursor) < 2**53
+    answer = httpx2.get(
+        f"{url}/v1/stream/replies/{stream}",
+        params={"offset": f"{0:016}_{int(cursor) + 1:016}" if is_index else cursor},
+        headers=headers,
+        timeout=TIMEOUT_SECONDS,
+        trust_env=False,
+    )
+    if answer.status_code != 200:
+        return Told(answer.json()["code"])
+    index = int(answer.headers["Stream-Next-Offset"].partition("_")[2]) - 1
+    return Told("rest", answer.text, index, "Stream-Closed" in answer.headers)
+
+
+DOORS: dict[str, Door] = {
+    "socket": read_socket,
+    "events": read_events,
+    "chunks": read_chunks,
+    "durable streams": read_durable_stream,
+}
 
 
 def _to_json(cursor: str) -> str:

@@ -91,13 +91,18 @@ LENGTHS = {"queued": 0, "empty": 0}
 
 def expect(door: str, state: str, cursor: int) -> Told:
     """The answer to the owner. Only event streams say that everything was read, because a browser
-    asks again and again until then."""
+    asks again and again until then. Durable Streams has no snapshots."""
     length, has_ended = LENGTHS.get(state, CHUNKS), state not in ("queued", "running")
     last = length - 1
     if door == "events" and has_ended and cursor >= 0 and cursor == max(last, 0):
         return Told("over", index=cursor, has_ended=True)
+    if door == "durable streams" and cursor > last:
+        return Told("bad_cursor")
+    if door == "durable streams" and state == "folded without cuts" and 0 <= cursor < last:
+        return Told("folded")
     is_rebuilt = state == "folded" and door == "chunks"
-    if (state.startswith("folded") and not is_rebuilt) or cursor > last:
+    is_whole = (state.startswith("folded") and not is_rebuilt) or cursor > last
+    if is_whole and door != "durable streams":
         return Told("snapshot", TEXT if length else "", last, has_ended)
     return Told("rest", "".join(PIECES[cursor + 1 : length]), last, has_ended)
 
