@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -21,13 +22,16 @@ from chat.doors.durable_streams import writing
 from chat.doors.durable_streams.protocol import encode_offset
 from chat.doors.durable_streams.requests import Addition, Creation
 from streaming import journal, lifecycle
+from streaming.journal import Append, Chunk
+from streaming.models import Kind
 from tests.chat.factories import claim_reply, finish_reply, start_reply, write_reply
 from tests.skipping import skip_or_fail
 from tests.streaming.conftest import run_web
 from tests.streaming.factories import COMPLETED
 from tools.deployment.deployment import Web
+from tools.deployment.tcp_proxy import Line
 from tools.services import node
-from tools.services.durable_streams import run_suite
+from tools.services.durable_streams import follow_with_client, run_suite
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -231,6 +235,73 @@ def test_nobody_writes_replies_through_this_door(owner: User, reader: Reader) ->
     assert reader.client.put("fork", headers=fork).status_code == 400
     claim_reply(reply)
     assert reader.client.head(name).headers["Stream-Next-Offset"] == encode_offset(0)
+
+
+# The protocol's own client
+
+
+class Writing:
+    """Writes the words of a text, and at last the end."""
+
+    def __init__(self, owner: User) -> None:
+        self.owner, self.name = owner, "live"
+        create_stream(owner)
+
+    def write(self, word: str) -> None:
+        write_elsewhere(self.owner, word.encode())
+
+    def end(self) -> None:
+        write_elsewhere(self.owner, b"", closes=True)
+
+
+class ReplyWriting(Writing):
+    def __init__(self, owner: User) -> None:
+        self.stream = claim_reply(start_reply(owner))
+        self.name, self.index, self.length = f"replies/{self.stream.uuid}", 0, 0
+
+    def write(self, word: str) -> None:
+        chunk = Chunk(self.index, self.index, Kind.TEXT, word, self.length)
+        stream = self.stream
+        assert journal.append([Append(stream.pk, stream.uuid, stream.epoch, (chunk,))])
+        self.index, self.length = self.index + 1, self.length + len(word)
+
+    def end(self) -> None:
+        assert lifecycle.end(self.stream.pk, self.stream.epoch, COMPLETED)
+
+
+@pytest.mark.parametrize("mode", ["sse", "long-poll"])
+@pytest.mark.parametrize("written", [Writing, ReplyWriting])
+def test_the_stock_client_reads_everything_over_a_line_that_is_cut(
+    web: Web, owner: User, mode: str, written: type[Writing]
+) -> None:
+    writing_of_test = written(owner)
+    words = iter(re.findall(r"\S+\s+\S+\s*", TEXT))
+    token = create_token(owner, "Client", [Scope.READ], None)[1]
+    writing_of_test.write(next(words))
+    text = ""
+    with Line(web.port) as line:
+        address = f"{line.url}{PATH}{writing_of_test.name}"
+        with follow_or_skip(address, token, mode) as pieces:
+            for number, piece in enumerate(pieces):
+                text += piece
+                if number % 2:
+                    line.cut()
+                word = next(words, None)
+                writing_of_test.write(word) if word else writing_of_test.end()
+                line.mend()
+                if word is None:
+                    break
+            text += "".join(pieces)
+    assert text == TEXT
+
+
+@contextmanager
+def follow_or_skip(address: str, token: str, mode: str) -> Iterator[Iterator[str]]:
+    try:
+        with follow_with_client(address, token, mode) as pieces:
+            yield pieces
+    except node.Missing as missing:
+        skip_or_fail(str(missing))
 
 
 def test_the_program_of_the_document_runs(web: Web, owner: User) -> None:

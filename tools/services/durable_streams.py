@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +50,26 @@ def run_suite(url: str, token: str, names: str = "") -> SuiteReport:
     if not report.exists():
         raise AssertionError(result.stdout + result.stderr)
     return _read_report(json.loads(report.read_text()))
+
+
+@contextmanager
+def follow_with_client(address: str, token: str, mode: str) -> Iterator[Iterator[str]]:
+    """The pieces of text that the protocol's own client reads, until the stream is closed. Raises
+    node.Missing."""
+    executable = PACKAGES.install()
+    with subprocess.Popen(
+        [str(executable), "follow.mjs"],
+        cwd=PACKAGES.copy_programs(),
+        env=node.environment() | {"ADDRESS": address, "TOKEN": token, "MODE": mode},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        try:
+            assert program.stdout
+            yield (json.loads(line) for line in program.stdout)
+            assert program.wait() == 0
+        finally:
+            program.kill()
 
 
 def _read_report(report: dict[str, Any]) -> SuiteReport:
