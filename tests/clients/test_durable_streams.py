@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.skipping import skip_or_fail
-from tools.deployment.deployment import Deployment
+from tools.deployment.deployment import Deployment, Server
 from tools.services import node
 from tools.services.durable_streams import PACKAGES, run_suite
 
@@ -37,7 +37,7 @@ def install_suite() -> None:
 
 @pytest.fixture(params=["embedded", "stack"])
 def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    server = "uvicorn" if request.param == "stack" else "daphne"
+    server: Server = "uvicorn" if request.param == "stack" else "daphne"
     with Deployment(request.param, server=server, environment=UNLIMITED) as deployment:
         yield deployment
 

@@ -13,6 +13,8 @@ from typing import Any
 from django.contrib.admin import ModelAdmin
 from django.urls import URLResolver, get_resolver
 
+from accounts.tokens.paths import API_PATHS
+
 COMPOSER = (
     "text", "model", "request_id", "parent", "seen", "system_prompt", "max_tokens", "temperature",
     "reasoning_effort", "draft", "usual", "default_model",
@@ -114,7 +116,7 @@ def list_routes() -> list[Route]:
     instead of forms: tests/clients/test_schemathesis.py."""
     routes: dict[str, Route] = {}
     for route in _walk_urls(get_resolver(), "/"):
-        if not route.template.startswith("/api/"):
+        if not route.template.startswith(API_PATHS):
             routes.setdefault(route.template, route)
     return [routes[template] for template in sorted(routes)]
 

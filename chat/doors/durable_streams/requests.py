@@ -179,11 +179,11 @@ def _parse_expiry(text: str) -> datetime | None:
         return None
     try:
         time = parse_datetime(text)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise build_bad_request(_("The Stream-Expires-At is no time as in RFC 3339."))
-    return time.astimezone(UTC)
+        if time is not None and time.tzinfo is not None:
+            return time.astimezone(UTC)
+    except (ValueError, OverflowError):  # OverflowError: a zone leads out of the years 1 to 9999
+        pass
+    raise build_bad_request(_("The Stream-Expires-At is no time as in RFC 3339."))
 
 
 def _parse_fork(request: HttpRequest) -> Fork | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from uuid import UUID
 
@@ -38,6 +38,7 @@ from chat.doors.durable_streams.requests import (
 )
 from chat.doors.durable_streams.space import extend_life
 
+RETRY_AFTER_SECONDS = 5
 READ_METHODS = frozenset({"GET", "HEAD"})
 View = Callable[..., HttpResponseBase]
 
@@ -68,7 +69,7 @@ def durable_stream(request: HttpRequest, user: User, name: str) -> HttpResponseB
             return _append(request, user, name)
         case "DELETE":
             writing.delete(user, name)
-            return HttpResponse(status=204)
+            return _build_empty(204)
     stream = writing.find_stream(user, name)
     if request.method == "HEAD":
         return _describe(stream)
@@ -106,12 +107,23 @@ def answer_reading(
         raise build_bad_cursor(_("The offset is past the end of the stream."))
     if reading.mode:
         answer = LongPollResponse if reading.mode == "long-poll" else EventsResponse
-        refusal = Problem(429, "too_many", _("You have too many open connections.")).to_response()
-        return answer(source, user, position, reading.cursor, refusal=refusal)
+        return answer(source, user, position, reading.cursor, refusal=_build_refusal())
     response = build_page_response(request, source, read(position))
     if reading.position is None:
         del response.headers["ETag"]
         response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _build_refusal() -> HttpResponse:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    text = _("You have too many open connections. Close one of them.")
+    return Problem(429, "too_many", text, headers=headers).to_response()
+
+
+def _build_empty(status: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    response = HttpResponse(status=status, headers=headers)
+    del response.headers["Content-Type"]
     return response
 
 
@@ -147,7 +159,7 @@ def _append(request: HttpRequest, user: User, name: str) -> HttpResponse:
     if written.stream.is_closed:
         headers[protocol.CLOSED] = "true"
     is_counted = written.is_new and producer is not None and addition.body
-    return HttpResponse(status=200 if is_counted else 204, headers=headers)
+    return _build_empty(200 if is_counted else 204, headers)
 
 
 def _describe(stream: DurableStream) -> HttpResponse:

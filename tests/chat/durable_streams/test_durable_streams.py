@@ -1,8 +1,10 @@
-"""What the suite of the protocol does not ask: other people, limits, large streams, deletion."""
+"""Cases that the suite of the protocol lacks: other people, limits, large streams, deletion."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from random import Random
+from urllib.parse import quote
 
 import pytest
 from django.utils import timezone
@@ -18,6 +20,7 @@ from chat.doors.durable_streams.models import (
     DurableSpace,
     DurableStream,
 )
+from chat.doors.durable_streams.protocol import REQUEST_HEADERS, encode_offset
 from chat.doors.durable_streams.requests import MAX_APPEND_BYTES
 from tests.chat.durable_streams.conftest import JSON, PATH, StreamClient, create_client
 
@@ -38,8 +41,8 @@ def test_a_foreign_stream_is_answered_like_none(
         missing = foreign_program.send(method, "nothing", body)
         assert foreign.status_code == missing.status_code == 404
         assert foreign.content == missing.content
-    source = {"Stream_Forked_From": f"{PATH}notes"}
-    assert foreign_program.send("PUT", "fork", **source).status_code == 404
+    fork = foreign_program.send("PUT", "fork", Stream_Forked_From=f"{PATH}notes")
+    assert fork.status_code == 404
     assert program.read("notes") == b"mine"
 
 
@@ -78,8 +81,7 @@ def test_reserved_names_are_refused(program: StreamClient, name: str) -> None:
 def test_a_name_is_any_text_of_a_path(program: StreamClient) -> None:
     program.create("a/b%20c/%C3%A9", b"text")
     assert DurableStream.objects.get().name == "a/b c/\u00e9"
-    fork = {"Stream_Forked_From": f"{PATH}a/b%20c/%C3%A9"}
-    program.create("fork", **fork)
+    program.create("fork", Stream_Forked_From=f"{PATH}a/b%20c/%C3%A9")
     assert program.read("fork") == b"text"
 
 
@@ -101,7 +103,7 @@ def test_a_long_stream_is_read_in_bounded_pages(
         assert b",".join(page[1:-1] for page in pages) == b",".join(parts)
     else:
         assert b"".join(pages) == b"".join(parts)
-    assert offset == reading.protocol.encode_offset(50 if content_type == JSON else 250)
+    assert offset == encode_offset(50 if content_type == JSON else 250)
 
 
 def test_a_page_ends_before_it_is_too_large(
@@ -118,9 +120,9 @@ def test_a_reader_may_continue_at_any_byte(program: StreamClient) -> None:
     program.create("text", b"hold")
     program.append("text", b"fast")
     for position in range(9):
-        offset = reading.protocol.encode_offset(position)
+        offset = encode_offset(position)
         assert program.read(f"text?offset={offset}") == b"holdfast"[position:]
-    past = program.send("GET", f"text?offset={reading.protocol.encode_offset(9)}")
+    past = program.send("GET", f"text?offset={encode_offset(9)}")
     assert (past.status_code, past.json()["code"]) == (400, "bad_cursor")
 
 
@@ -129,6 +131,16 @@ def test_a_body_that_is_too_large_is_refused_whole(program: StreamClient) -> Non
     answer = program.append("text", b"x" * (MAX_APPEND_BYTES + 1))
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert program.read("text") == b"kept"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"]
+)
+def test_the_body_of_a_form_is_stored_as_it_is(program: StreamClient, content_type: str) -> None:
+    body = b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x--\r\n"
+    program.create("form", body, content_type)
+    assert program.append("form", body, content_type).status_code == 204
+    assert program.read("form") == body * 2
 
 
 # Forks
@@ -146,7 +158,7 @@ def test_forks_of_forks_are_read_through_each_of_them(program: StreamClient) -> 
 
 def test_a_fork_inside_a_request_has_only_its_beginning(program: StreamClient) -> None:
     program.create("source", b'[1,{"a":2},3,4]', JSON)
-    start = reading.protocol.encode_offset(0)
+    start = encode_offset(0)
     headers = {"Stream_Forked_From": f"{PATH}source", "Stream_Fork_Offset": start}
     program.create("fork", b"[5]", JSON, **headers, Stream_Fork_Sub_Offset="2")
     program.create("next", b"[6]", JSON, **{**headers, "Stream_Forked_From": f"{PATH}fork"})
@@ -305,3 +317,77 @@ def test_streams_are_deleted_with_their_account(
     assert DurableSpace.objects.count() == 1
     assert not DurableProducer.objects.exists()
     assert foreign_program.read("theirs") == b"kept"
+
+
+# Odd requests
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-11-30", "2026-13-01T00Z"],
+)
+def test_times_that_no_clock_reaches_are_refused(program: StreamClient, time: str) -> None:
+    assert program.send("PUT", "text", Stream_Expires_At=time).status_code == 400
+
+
+ODD_VALUES = [
+    *(
+        "",
+        " ",
+        "0",
+        "1",
+        "-1",
+        "+1",
+        "01",
+        "1.5",
+        "1e3",
+        "9" * 30,
+        "x" * 201,
+        "now",
+        "true",
+        "TRUE",
+    ),
+    *(
+        "\u00e9",
+        "%00",
+        "../..",
+        "a,b",
+        '"',
+        "2026-13-01T00:00:00Z",
+        "2026-11-30",
+        "9999-12-31T23:59Z",
+    ),
+    *("text/plain", "application/json", "application/json; charset=utf-8", "/", "replies/x"),
+    *(encode_offset(0), encode_offset(3), encode_offset(10**15), "long-poll", "sse", "W/*"),
+    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", f"{PATH}text", f"{PATH}%00", PATH),
+]
+ODD_HEADERS = [*REQUEST_HEADERS, "Content-Type"]
+ODD_BODIES = [b"", b"text", b"[]", b"[1, 2]", b"{", b"\xff", b"[" * 50_000, b"1e999"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_odd_requests_are_never_errors_of_the_server(program: StreamClient, seed: int) -> None:
+    chance = Random(seed)
+    program.create("text", b"abc")
+    program.create("json", b"[1,2,3]", JSON)
+    seen = set()
+    for _ in range(150):
+        headers = {
+            name.replace("-", "_"): chance.choice(ODD_VALUES)
+            for name in chance.sample(ODD_HEADERS, chance.randint(0, 5))
+        }
+        query = "&".join(
+            f"{name}={quote(chance.choice(ODD_VALUES))}"
+            for name in chance.sample(["offset", "live", "cursor", "offset"], chance.randint(0, 3))
+        )
+        name = chance.choice(["text", "json", "none", "replies/x", "a" * 400, "%00", "%FF", "fork"])
+        answer = program.send(
+            chance.choice(["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"]),
+            f"{name}?{query}",
+            chance.choice(ODD_BODIES),
+            headers.pop("Content_Type", "text/plain"),
+            **headers,
+        )
+        assert answer.status_code < 500, (name, query, headers)
+        seen.add(answer.status_code)
+    assert {200, 201, 204, 400, 404, 405} <= seen
