@@ -16,12 +16,12 @@ from django.utils.translation import gettext_lazy as _
 from chat.api.models import IdempotentRequest as IdempotentRequest
 from chat.content_access.models import ContentGrant as ContentGrant
 from chat.deleted_sizes import DeletedSize as DeletedSize
-from chat.doors.gateway.models import GatewayConversation as GatewayConversation
-from chat.doors.gateway.models import GatewayResponse as GatewayResponse
 from chat.doors.durable_streams.models import DurableProducer as DurableProducer
 from chat.doors.durable_streams.models import DurableRecord as DurableRecord
 from chat.doors.durable_streams.models import DurableSpace as DurableSpace
 from chat.doors.durable_streams.models import DurableStream as DurableStream
+from chat.doors.gateway.models import GatewayConversation as GatewayConversation
+from chat.doors.gateway.models import GatewayResponse as GatewayResponse
 from chat.doors.models import ClientThread as ClientThread
 from chat.drafts.models import Draft as Draft
 from chat.model_overrides import ModelOverride as ModelOverride

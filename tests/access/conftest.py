@@ -132,7 +132,8 @@ def tries(owner: User, stranger: User, password: str) -> dict[str, Client]:
 
 
 def create_client_with_token(user: User) -> Client:
-    """A browser in which the user is signed in. `send` takes the token for the gateway."""
+    """A browser in which the user is signed in. `send` takes the token for doors that need one."""
     client = create_signed_in_client(user)
-    client.program_headers = Program.of(user).headers  # type: ignore[attr-defined]
+    program = Program.of(user, Scope.WRITE, Scope.GATEWAY)
+    client.program_headers = program.headers  # type: ignore[attr-defined]
     return client

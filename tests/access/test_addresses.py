@@ -24,6 +24,7 @@ from django.urls import NoReverseMatch, reverse
 
 from accounts import form_limits
 from accounts.models import AccessToken, ApiKey, User
+from accounts.tokens.models import Scope
 from chat.api.api import api
 from chat.models import Conversation, Draft, Message, Webhook, WebhookDelivery
 from streaming.models import Stream
@@ -215,7 +216,8 @@ def test_what_is_for_signed_in_people_refuses_anonymous_visitors(
 
 def test_the_owner_gets_what_the_table_says(things: OwnedThings, owner: User) -> None:
     wrong = []
-    session_key, headers = create_session_key(owner), Program.of(owner).headers
+    session_key = create_session_key(owner)
+    headers = Program.of(owner, Scope.WRITE, Scope.GATEWAY).headers
     for name, route in ROUTES.items():
         client = Client()
         client.cookies[settings.SESSION_COOKIE_NAME] = session_key

@@ -60,23 +60,28 @@ async def follow_reply(stream: Stream, position: int) -> AsyncGenerator[Page, No
         yield _build_last_page(stream, position)
         return
     at, known = position, stream.next_index
-    is_folded = stream.folded_at is not None  # if it is folded meanwhile, the client comes again
-    async with aclosing(follow_stream(stream, position - 1, exact=is_folded)) as events:
-        async for event in events:
-            match event:
-                case Chunk():
-                    start, at = at, event.index + 1
-                    yield Page(start, at, _join_text([event]), at >= known)
-                case Snapshot():
-                    if position:
+    exact = stream.folded_at is not None
+    while True:
+        async with aclosing(follow_stream(stream, at - 1, exact=exact)) as events:
+            async for event in events:
+                match event:
+                    case Chunk():
+                        start, at = at, event.index + 1
+                        yield Page(start, at, _join_text([event]), at >= known)
+                    case Snapshot() if not at:
+                        at = event.index + 1
+                        yield Page(0, at, event.text.encode(), at >= known)
+                    case Snapshot() if not exact:
+                        break  # folded meanwhile: this reader continues with the very chunks
+                    case Snapshot():
                         raise StreamNotFound
-                    start, at = at, event.index + 1
-                    yield Page(start, at, event.text.encode(), at >= known)
-                case StateChanged():
-                    if at >= known:
-                        yield Page(at, at, b"", is_up_to_date=True)
-                case Ended():
-                    yield Page(at, at, b"", is_up_to_date=True, ending=event.state)
+                    case StateChanged():
+                        if at >= known:
+                            yield Page(at, at, b"", is_up_to_date=True)
+                    case Ended():
+                        yield Page(at, at, b"", is_up_to_date=True, ending=event.state)
+                        return
+        exact = True
 
 
 def _build_folded() -> Problem:
