@@ -131,7 +131,9 @@ def add_data_of_programs(owner: User) -> None:
     ClientThread.objects.create(user=owner, door="x", name=CANARY, conversation=conversation)
     row = {"user": owner, "conversation": conversation}
     answer = Message.objects.filter(conversation=conversation, role="assistant").first()
-    stream = answer and answer.stream
+    assert answer is not None
+    stream = answer.stream
+    assert stream is not None
     GatewayResponse.objects.create(**row, answer=answer, stream=stream, developer_text=CANARY)
     GatewayConversation.objects.create(**row, metadata={"note": CANARY})
     DeletedSize.objects.create(conversation_id=uuid4(), user=owner, size=1, sent_at=timezone.now())

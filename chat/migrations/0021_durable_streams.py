@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0019_gateway"),
+        ("chat", "0020_webhooks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
