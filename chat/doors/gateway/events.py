@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from chat.doors.gateway.objects import Outcome, find_outcome
-from chat.doors.gateway.output import ITEM_KINDS, Run, build_item, build_item_id, build_part
+from chat.doors.gateway.output import ITEM_KINDS, OutputRun, build_item, build_item_id, build_part
 from streaming.journal import Chunk
 from streaming.models import Kind, Stream
 
@@ -40,8 +40,8 @@ class OutputEvents:
 
     def __init__(self, answer_id: UUID) -> None:
         self._answer_id = answer_id
-        self._closed: list[Run] = []
-        self._open: Run | None = None
+        self._closed: list[OutputRun] = []
+        self._open: OutputRun | None = None
         self._texts: list[str] = []
 
     def write_chunk(self, chunk: Chunk) -> Iterator[Event]:
@@ -67,7 +67,7 @@ class OutputEvents:
 
     def _open_item(self, kind: str, number: int) -> Iterator[Event]:
         item_id = build_item_id(kind, self._answer_id, self._closed)
-        self._open = run = Run(kind, "", item_id)
+        self._open = run = OutputRun(kind, "", item_id)
         item = {"output_index": len(self._closed), "item": build_item(run, "in_progress")}
         yield {"type": "response.output_item.added", **item, "sequence_number": number}
         yield self._build_part_event("added", run, number + 1)
@@ -75,7 +75,7 @@ class OutputEvents:
     def _close_item(self, status: str, number: int) -> Iterator[Event]:
         if self._open is None:
             return
-        run = Run(self._open.kind, "".join(self._texts), self._open.id)
+        run = OutputRun(self._open.kind, "".join(self._texts), self._open.id)
         item = {"output_index": len(self._closed), "item": build_item(run, status)}
         yield {
             "type": f"{_name_text(run)}.done",
@@ -100,7 +100,7 @@ class OutputEvents:
             "sequence_number": number,
         }
 
-    def _build_part_event(self, moment: str, run: Run, number: int) -> Event:
+    def _build_part_event(self, moment: str, run: OutputRun, number: int) -> Event:
         name = "reasoning_summary_part" if run.kind == Kind.REASONING else "content_part"
         return {
             "type": f"response.{name}.{moment}",
@@ -109,15 +109,15 @@ class OutputEvents:
             "sequence_number": number,
         }
 
-    def _locate(self, run: Run) -> dict[str, Any]:
+    def _locate(self, run: OutputRun) -> dict[str, Any]:
         index = "summary_index" if run.kind == Kind.REASONING else "content_index"
         return {"item_id": run.id, "output_index": len(self._closed), index: 0}
 
 
-def _name_text(run: Run) -> str:
+def _name_text(run: OutputRun) -> str:
     is_reasoning = run.kind == Kind.REASONING
     return "response.reasoning_summary_text" if is_reasoning else "response.output_text"
 
 
-def _build_logprobs(run: Run) -> dict[str, Any]:
+def _build_logprobs(run: OutputRun) -> dict[str, Any]:
     return {} if run.kind == Kind.REASONING else {"logprobs": []}

@@ -18,7 +18,7 @@ PREFIXES = {Kind.TEXT: ids.MESSAGE, Kind.REASONING: ids.REASONING}
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class OutputRun:
     """Neighbouring chunks of one kind: one item of the output."""
 
     kind: str
@@ -31,7 +31,7 @@ class Output:
     """`is_exact` says whether the runs are those of the journal; those of a stream that an older
     version has folded are made of its text."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[OutputRun, ...]
     is_exact: bool = True
 
     @property
@@ -58,21 +58,21 @@ def load_output(stream: Stream, answer_id: UUID) -> Output:
     return Output(tuple(build_runs(chunks, answer_id)), is_exact)
 
 
-def build_runs(chunks: Iterable[Chunk], answer_id: UUID) -> list[Run]:
-    runs: list[Run] = []
+def build_runs(chunks: Iterable[Chunk], answer_id: UUID) -> list[OutputRun]:
+    runs: list[OutputRun] = []
     visible = (chunk for chunk in chunks if chunk.kind in ITEM_KINDS)
     for kind, neighbours in groupby(visible, key=lambda chunk: chunk.kind):
         text = "".join(chunk.delta for chunk in neighbours)
-        runs.append(Run(kind, text, build_item_id(kind, answer_id, runs)))
+        runs.append(OutputRun(kind, text, build_item_id(kind, answer_id, runs)))
     return runs
 
 
-def build_item_id(kind: str, answer_id: UUID, before: Sequence[Run]) -> str:
+def build_item_id(kind: str, answer_id: UUID, before: Sequence[OutputRun]) -> str:
     number = 1 + sum(run.kind == kind for run in before)
     return ids.build_id(PREFIXES[Kind(kind)], answer_id, number)
 
 
-def build_item(run: Run, status: str) -> dict[str, Any]:
+def build_item(run: OutputRun, status: str) -> dict[str, Any]:
     if run.kind == Kind.REASONING:
         summary = [build_part(run)] if run.text else []
         return {"id": run.id, "type": "reasoning", "summary": summary}
@@ -85,13 +85,13 @@ def build_item(run: Run, status: str) -> dict[str, Any]:
     }
 
 
-def build_part(run: Run) -> dict[str, Any]:
+def build_part(run: OutputRun) -> dict[str, Any]:
     if run.kind == Kind.REASONING:
         return {"type": "summary_text", "text": run.text}
     return {"type": "output_text", "annotations": [], "logprobs": [], "text": run.text}
 
 
-def build_items(runs: Sequence[Run], last_status: str) -> list[dict[str, Any]]:
+def build_items(runs: Sequence[OutputRun], last_status: str) -> list[dict[str, Any]]:
     """All items but the last are complete."""
     return [
         build_item(run, last_status if number == len(runs) else "completed")
