@@ -39,9 +39,9 @@ PATH = "/v1/stream/"
 TIMEOUT_SECONDS = 30.0
 CORE = (
     "Basic Stream Operations|Append Operations|Read Operations|JSON Mode|Fork - Reading"
-    "|Idempotent Producers with"
+    "|Idempotent Producers with|Concurrent Writer|Fork - Recursive"
 )
-CORE_CASES = 41
+CORE_CASES = 50
 TEXT = "Because of friction, and of the shape of the sea."
 
 

@@ -25,8 +25,6 @@ SSE_SECONDS = 60.0
 """The protocol ends a response after about a minute, so that readers can share one."""
 HEARTBEAT_SECONDS = 10.0
 HEARTBEAT = b":\n\n"
-MAX_RESPONSE_BYTES = 512 * 1024
-"""After so many bytes a response of events ends, because Daphne keeps all that is not read yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +137,19 @@ class EventsResponse(LiveResponse):
     async def send_through(self, sender: Sender) -> None:
         await sender.start_response(self)
         sender.start_task(self._send_heartbeats(sender), "durable stream heartbeat")
-        sent_bytes = 0
-        try:
-            async with asyncio.timeout(SSE_SECONDS), aclosing(self._follow()) as pages:
-                async for page in pages:
-                    body = self._encode(page)
-                    sent_bytes += len(body)
-                    is_last = bool(page.ending) or sent_bytes >= MAX_RESPONSE_BYTES
-                    await sender.send_part(body, is_last=is_last)
-                    if is_last:
-                        return
-        except TimeoutError:
-            await sender.send_part(b"", is_last=True)
+        deadline = asyncio.get_running_loop().time() + SSE_SECONDS
+        is_last = False
+        async with aclosing(self._follow()) as pages:
+            while not is_last:
+                try:
+                    # The time ends the wait for a page. It never cuts an event.
+                    async with asyncio.timeout_at(deadline):
+                        page = await anext(pages)
+                except TimeoutError:
+                    body, is_last = b"", True
+                else:
+                    body, is_last = self._encode(page), bool(page.ending)
+                await sender.send_part(body, is_last=is_last)
 
     def _encode(self, page: Page) -> bytes:
         control = protocol.encode_control_event
