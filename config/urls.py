@@ -27,7 +27,7 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("accounts/", include("accounts.social.urls")),
     path("settings/", include("accounts.urls")),
-    *(path(door.path.lstrip("/"), include(door.urls)) for door in load_doors()),
+    *(path((door.base or door.path).lstrip("/"), include(door.urls)) for door in load_doors()),
     path("api/", api.urls),
     path("translations/<slug:language>.js", translations.script_catalog, name="script-catalog"),
     path("", include("chat.urls")),

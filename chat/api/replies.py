@@ -43,6 +43,11 @@ def _choose_settings(
         chosen = ReplySettings(model)
     else:
         chosen = ReplySettings.from_conversation(conversation, model)
+    return apply_given(chosen, body)
+
+
+def apply_given(chosen: ReplySettings, body: schemas.SettingsIn) -> ReplySettings:
+    """The settings that a request names replace the others."""
     given = {name: getattr(body, name) for name in SETTINGS if name in body.model_fields_set}
     for name in ("system_prompt", "reasoning_effort"):  # null and empty mean the same
         if name in given:

@@ -10,6 +10,7 @@ from functools import cache
 from django.utils.module_loading import import_string
 
 DOORS: tuple[str, ...] = (
+    "chat.doors.ai_sdk.door.DOOR",
     "chat.doors.durable_streams.door.DOOR",
     "chat.doors.gateway.door.DOOR",
 )
@@ -21,7 +22,7 @@ class Door:
     """One protocol. The patterns match the whole path."""
 
     path: str
-    """With a slash at both ends. The site includes `urls` here."""
+    """With a slash at both ends. The address without the last slash belongs to the door, too."""
     urls: str
     """The module of its URL patterns."""
     encode_error: Callable[[int], tuple[bytes, str]]
@@ -35,6 +36,11 @@ class Door:
     """Headers of its requests that pages of other sites may send, beside those of the API."""
     answers: tuple[str, ...] = ()
     """Headers of its answers that they may read."""
+    base: str = ""
+    """Where the site includes `urls`, if their patterns begin with a part of `path`."""
+
+    def has_path(self, path: str) -> bool:
+        return path.startswith(self.path) or path == self.path.rstrip("/")
 
 
 @cache
@@ -45,7 +51,7 @@ def load_doors() -> tuple[Door, ...]:
 
 
 def find_door(path: str) -> Door | None:
-    return next((door for door in load_doors() if path.startswith(door.path)), None)
+    return next((door for door in load_doors() if door.has_path(path)), None)
 
 
 def starts_reply(path: str) -> bool:

@@ -204,6 +204,12 @@ def select_new_chat_model(
     return pick_default_model(first.models, listed)
 
 
+def load_default_model(user: User) -> Model | None:
+    """The model of a new chat whose author names none; None if there is none to choose."""
+    groups = build_groups(user, model_catalog.load_models(user))
+    return select_new_chat_model(user, groups, load_used_models(user, groups))
+
+
 def list_recent_values(groups: tuple[ModelGroup, ...], used_models: list[Model]) -> str:
     """The form values of the last used models, quoted as in URLs and separated by spaces; without
     the demo once another provider works."""

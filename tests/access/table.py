@@ -41,7 +41,7 @@ class Route:
     thing: Thing = ""
     method: Literal["GET", "POST", "PATCH", "DELETE"] = "GET"
     form: dict[str, Any] = field(default_factory=dict)
-    """Of the API and the gateway: the fields of the JSON."""
+    """Of the API and of other protocols: the fields of the JSON."""
     kwargs: dict[str, str] = field(default_factory=dict)
     owner_status: int = 200
     id_field: str = ""
@@ -53,6 +53,7 @@ DRAFT = {"base": "0", "version": "1", "writer": REQUEST_ID, "text": "Unsent"}
 
 QUESTION = {"text": "And the moon?", "model": "demo"}
 BACKGROUND = {"input": "And the moon?", "model": "demo", "background": True}
+UI_MESSAGE = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "And the moon?"}]}
 
 ROUTES: dict[str, Route] = {
     # Pages of the chat
@@ -197,6 +198,13 @@ ROUTES: dict[str, Route] = {
     # Durable Streams, for programs
     "durable-stream": Route("signed in", kwargs={"name": "none"}, owner_status=404),
     "durable-reply": Route("signed in", "stream"),
+    # Front ends of the AI SDK. The names of chats are those of each person.
+    "ai-sdk:send": Route(
+        "signed in", method="POST", form={"id": "c", "messages": [UI_MESSAGE], "model": "demo"}
+    ),
+    "ai-sdk:resume": Route("signed in", kwargs={"name": "c"}, owner_status=204),
+    "ai-sdk:stop": Route("signed in", method="POST", kwargs={"name": "c"}, owner_status=204),
+    "ai-sdk:messages": Route("signed in", kwargs={"name": "c"}),
 }
 """By the name of the address. Those of the admin have a rule of their own."""
 

@@ -1,0 +1,203 @@
+"""Chats under the names that clients give them, and the replies to their messages.
+
+A request is the same one if its chat, its last message and that message's text are, whatever else
+it holds. So a client that sends it again, after a lost answer or twice at once, gets the same
+reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from chat import replies
+from chat.api.problems import Problem, build_not_found
+from chat.api.replies import apply_given
+from chat.doors.ai_sdk.requests import ChatRequest, ClientMessage, Cursor
+from chat.doors.models import ClientThread
+from chat.models import Conversation, Message
+from chat.presentation.model_groups import load_default_model
+from chat.replies import PagePosition, Reply, ReplySettings
+from streaming.models import Stream
+from streaming.providers.catalog.naming import ModelKey
+from streaming.storable_text import replace_unstorable
+
+DOOR = "ai-sdk"
+NAMESPACE = UUID("0a5b3e0c-2f5e-4d64-9c0e-7a1c5b0f9b1d")
+REPLAYED_FOR = timedelta(hours=1)
+"""How long an ended reply is still sent to a client that resumes. Stock clients name no cursor: one
+that lost the connection shortly before the end would keep a part of the text."""
+
+
+# Finding
+
+
+def find_conversation(user: User, name: str) -> Conversation | None:
+    """None for a name that is new, or that only another person uses."""
+    owned = Conversation.objects.owned_by(user)
+    stored = replace_unstorable(name)
+    return owned.filter(client_threads__door=DOOR, client_threads__name=stored).first()
+
+
+def find_answer(user: User, name: str, cursor: Cursor | None) -> Message | None:
+    """The answer that a client can resume: that of the cursor, or the one that runs, or else the
+    last one if it ended just now. None if there is none."""
+    answers = _select_answers(find_conversation(user, name))
+    if cursor is not None and (read := answers.filter(stream__uuid=cursor.stream).first()):
+        return read
+    newest = answers.order_by("-stream_id")
+    running = newest.filter(stream__ended_at=None).first()
+    return running or newest.filter(stream__ended_at__gt=Now() - REPLAYED_FOR).first()
+
+
+def list_running_streams(user: User, name: str) -> QuerySet[Stream]:
+    answers = _select_answers(find_conversation(user, name))
+    return Stream.objects.unfinished().filter(pk__in=answers.values("stream"))
+
+
+def _select_answers(conversation: Conversation | None) -> QuerySet[Message]:
+    answers = Message.objects.filter(role=Message.Role.ASSISTANT, stream__isnull=False)
+    return answers.filter(conversation=conversation).select_related("stream", "parent")
+
+
+# Starting
+
+
+@transaction.atomic
+def start_reply(user: User, request: ChatRequest) -> Reply:
+    """Raises ReplyRejected or Problem."""
+    thread = _lock_thread(user, request.id)
+    conversation = thread.conversation
+    if conversation is not None and conversation.deleted_at is not None:
+        raise build_not_found()
+    asked = _find_asked(user, request, conversation)
+    if asked is None:
+        reply = _ask(user, request, conversation)
+    elif request.trigger == "regenerate-message":
+        reply = _regenerate(user, request, asked)
+    elif asked.question.content == request.text:
+        reply = asked
+    elif request.message_id == request.question.id:
+        reply = _edit(user, request, asked)
+    else:
+        text = _(
+            "The id of this message was used for another text. Use a new id for a new message."
+        )
+        raise Problem(409, "key_reused", text)
+    if thread.conversation_id is None:
+        thread.conversation = reply.conversation
+        thread.save(update_fields=["conversation"])
+    return reply
+
+
+def _lock_thread(user: User, name: str) -> ClientThread:
+    """Two first messages of one chat that arrive at once must not begin two conversations."""
+    threads = ClientThread.objects.select_for_update(of=("self",))
+    ClientThread.objects.get_or_create(user=user, door=DOOR, name=name)
+    return threads.select_related("conversation").get(user=user, door=DOOR, name=name)
+
+
+def _find_asked(
+    user: User, request: ChatRequest, conversation: Conversation | None
+) -> Reply | None:
+    """The reply to the last message, if it was sent before: with this text, with another one, or
+    from another client, in which case its id is ours."""
+    for id in (_build_edit_id(user, request), _build_id(user, request)):
+        if reply := replies.find_reply(user, id):
+            return reply
+    question_id = _parse_id(request.question)
+    answers = _select_answers(conversation).filter(parent=question_id).order_by("created_at", "pk")
+    answer = answers.last() if conversation and question_id else None
+    if answer is None or answer.parent is None or answer.stream is None:
+        return None
+    return Reply(answer.conversation, answer.parent, answer, answer.stream)
+
+
+def _ask(user: User, request: ChatRequest, conversation: Conversation | None) -> Reply:
+    if conversation is not None:
+        chosen = ReplySettings.from_conversation(conversation, request.model or "")
+    elif request.model:
+        chosen = ReplySettings(request.model)
+    else:
+        default = load_default_model(user)
+        key = default.key if default else ModelKey("", "")
+        chosen = ReplySettings(key.name, provider=key.provider)
+    return replies.start_reply(
+        user,
+        text=request.text,
+        request_id=_build_id(user, request),
+        reply_settings=apply_given(chosen, request),
+        conversation=conversation,
+        position=_find_position(conversation, request.messages) if conversation else None,
+    )
+
+
+def _find_position(
+    conversation: Conversation, messages: Sequence[ClientMessage]
+) -> PagePosition | None:
+    """The answer before the new message. None, which means the newest one of the chat, if the
+    client sends no answer, or one that it never got the id of."""
+    before = [message for message in messages[:-1] if message.role == "assistant"]
+    id = _parse_id(before[-1]) if before else None
+    answers = conversation.messages.filter(role=Message.Role.ASSISTANT)
+    if id is None or not conversation.current_leaf_id or not answers.filter(pk=id).exists():
+        return None
+    return PagePosition(id, conversation.current_leaf_id)
+
+
+def _edit(user: User, request: ChatRequest, asked: Reply) -> Reply:
+    chosen = ReplySettings.from_conversation(asked.conversation, request.model or "")
+    return replies.edit_question(
+        user,
+        question=asked.question,
+        text=request.text,
+        request_id=_build_edit_id(user, request),
+        reply_settings=apply_given(chosen, request),
+    )
+
+
+def _regenerate(user: User, request: ChatRequest, asked: Reply) -> Reply:
+    """Nothing tells a request that was sent twice from a second one. So while a new version is
+    being written, the same request means that one."""
+    answers = _select_answers(asked.conversation).filter(parent=asked.question)
+    ended = answers.exclude(stream__ended_at=None).order_by("created_at", "pk").last()
+    last = asked.answer if ended is None else ended
+    before = "" if ended is None else str(ended.pk)
+    model, provider = (request.model, "") if request.model else (last.model, last.provider)
+    chosen = ReplySettings.from_conversation(asked.conversation, model, provider)
+    return replies.regenerate_answer(
+        user,
+        answer=last,
+        request_id=_hash(user, "again", str(asked.question.pk), before, request.model or ""),
+        reply_settings=apply_given(chosen, request),
+    )
+
+
+# Ids
+
+
+def _build_id(user: User, request: ChatRequest) -> UUID:
+    return _hash(user, "message", request.id, request.question.id)
+
+
+def _build_edit_id(user: User, request: ChatRequest) -> UUID:
+    return _hash(user, "edit", request.id, request.question.id, request.text)
+
+
+def _hash(user: User, *parts: str) -> UUID:
+    lengths = ",".join(str(len(part)) for part in parts)  # so that no two lists are one text
+    return uuid5(NAMESPACE, f"{user.pk} {lengths} {' '.join(parts)}")
+
+
+def _parse_id(message: ClientMessage) -> UUID | None:
+    try:
+        return UUID(message.id) if len(message.id) == 36 else None
+    except ValueError:
+        return None
