@@ -3,10 +3,11 @@ that its tests are skipped."""
 
 import sys
 
-from tools.services import litellm, llama, llm_comply, schemathesis
+from tools.services import ai_sdk, litellm, llama, llm_comply, node, schemathesis
 from tools.services.python_environment import Missing
 
 INSTALLERS = {
+    "ai-sdk": ai_sdk.install,
     "litellm": litellm.ENVIRONMENT.install,
     "llama": llama.install,
     "llm-comply": llm_comply.ENVIRONMENT.install,
@@ -17,7 +18,7 @@ INSTALLERS = {
 def main(name: str) -> None:
     try:
         INSTALLERS[name]()
-    except Missing as missing:
+    except (Missing, node.Missing) as missing:
         print(missing)
 
 
