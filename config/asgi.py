@@ -21,6 +21,7 @@ from django.conf import settings
 
 from accounts import setup
 from accounts.mails.queue import mail_queue
+from chat.doors.registry import load_sockets
 from config.api_errors import shape_api_errors
 from config.body_limits import limit_body
 from config.command_turns import CommandTurns
@@ -74,7 +75,7 @@ application = ProtocolTypeRouter(
         "http": add_response_headers(
             add_cors(shape_api_errors(limit_body(add_health_check(with_events))))
         ),
-        "websocket": add_response_headers(build_websocket_app()),
+        "websocket": add_response_headers(build_websocket_app(others=load_sockets())),
         "lifespan": build_lifespan_app(runtime),
     }
 )

@@ -12,6 +12,7 @@ from daphne.access import AccessLogGenerator
 from twisted.internet import reactor
 from twisted.web import http
 
+from chat.doors.registry import find_max_frame_bytes
 from config.body_limits import (
     BODY_TIMEOUT_SECONDS,
     LINGERING_CLOSE_SECONDS,
@@ -44,6 +45,9 @@ ASCII_ONLY_HEADERS = (
 """Daphne accepts only ASCII in these. It would answer other bytes with 500 and a traceback in the
 log."""
 
+MAX_UNREAD_BYTES = 2 * 2**20
+"""Bytes that wait for the client of a socket whose protocol has no acknowledgements. Uvicorn waits
+for the client instead."""
 MAX_UNKNOWN_BYTES_PER_ADDRESS = 16 * 2**20
 MAX_UNKNOWN_BYTES = 64 * 2**20
 """Bytes of all incomplete bodies, beyond the limit of visitors, of sessions that this process does
@@ -167,16 +171,27 @@ class LimitedWebSocketProtocol(PacedDaphneProtocol):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_FRAME_BYTES
+        self._set_max_bytes(MAX_FRAME_BYTES)
+
+    def _set_max_bytes(self, count: int) -> None:
+        self._max_frame_bytes = self.maxFramePayloadSize = self.maxMessagePayloadSize = count
 
     def sendMessage(self, *message: Any, **options: Any) -> None:
         self.maxMessagePayloadSize = 0  # otherwise it would also limit what we send
         try:
             super().sendMessage(*message, **options)
         finally:
-            self.maxMessagePayloadSize = MAX_FRAME_BYTES
+            self.maxMessagePayloadSize = self._max_frame_bytes
+        if self._count_unsent_bytes() > MAX_UNREAD_BYTES:
+            self.transport.abortConnection()
+
+    def _count_unsent_bytes(self) -> int:
+        """Twisted has no public way to ask."""
+        transport: Any = self.transport
+        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
     def onConnect(self, request: Any) -> Any:
+        self._set_max_bytes(find_max_frame_bytes(request.path) or MAX_FRAME_BYTES)
         # Daphne resumes the connection right after this.
         clock: Any = reactor
         clock.callLater(0, self._pause_reading)

@@ -4,9 +4,11 @@ arrived before anybody else has a turn."""
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from chat.doors.registry import find_max_frame_bytes
 from config.frame_pace import CONTROL_FRAME_COST, MAX_READ_BYTES, FrameCounter
 
 
@@ -21,6 +23,12 @@ class PacedUvicornProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: Any) -> None:
         self._frame_counter = FrameCounter()
         super().connection_made(transport)
+
+    def handle_connect(self, event: Any) -> None:
+        path = unquote(event.path.partition("?")[0])
+        if most := find_max_frame_bytes(path):
+            self.conn.max_message_size = most
+        super().handle_connect(event)
 
     def data_received(self, data: bytes) -> None:
         self._unread += data

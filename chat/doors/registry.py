@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from django.utils.module_loading import import_string
 
@@ -38,6 +39,12 @@ class Door:
     """Headers of its answers that they may read."""
     base: str = ""
     """Where the site includes `urls`, if their patterns begin with a part of `path`."""
+    socket_path: str = ""
+    """The address of its socket, without a slash at its end."""
+    socket: str = ""
+    """The consumer of the socket."""
+    max_frame_bytes: int = 0
+    """The longest message that a client may send over the socket."""
 
     def has_path(self, path: str) -> bool:
         return path.startswith(self.path) or path == self.path.rstrip("/")
@@ -52,6 +59,20 @@ def load_doors() -> tuple[Door, ...]:
 
 def find_door(path: str) -> Door | None:
     return next((door for door in load_doors() if door.has_path(path)), None)
+
+
+def load_sockets() -> dict[str, Any]:
+    """The applications of the doors' sockets by their addresses, as the router takes them."""
+    return {
+        door.socket_path.lstrip("/"): import_string(door.socket).as_asgi()
+        for door in load_doors()
+        if door.socket
+    }
+
+
+def find_max_frame_bytes(path: str) -> int:
+    """Of the socket at this address; 0 if no door has one there."""
+    return next((d.max_frame_bytes for d in load_doors() if d.socket and d.socket_path == path), 0)
 
 
 def starts_reply(path: str) -> bool:

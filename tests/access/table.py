@@ -223,6 +223,13 @@ SOCKET_MESSAGES: dict[str, dict[str, object]] = {
 }
 """Each message that a client may send, with its fields."""
 
+CHAT_SOCKET_MESSAGES: dict[str, dict[str, object]] = {
+    "send": {"messages": [UI_MESSAGE], "body": {"model": "demo"}},
+    "resume": {},
+    "abort": {},
+}
+"""The same of the socket for front ends of the AI SDK, without the ids of the request and chat."""
+
 
 def list_addresses() -> list[tuple[str, str]]:
     """The route and the name of each address. The first of two with the same route answers."""

@@ -61,8 +61,8 @@ const orders = {
   async edit({ name, messageId, text }) {
     await chats.get(name).chat.sendMessage({ text, messageId });
   },
-  async regenerate({ name }) {
-    await chats.get(name).chat.regenerate();
+  async regenerate({ name, options }) {
+    await chats.get(name).chat.regenerate(options);
   },
   async resume({ name }) {
     await chats.get(name).chat.resumeStream();

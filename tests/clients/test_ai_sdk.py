@@ -24,6 +24,7 @@ from tools.waiting import until
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]
 
 MODEL = "openai/gpt-5.5"
+OPTIONS = {"body": {"model": MODEL}}
 UNLIMITED = {
     "MAX_MESSAGES_PER_MINUTE": "100000",
     "MAX_TOKEN_REQUESTS_PER_MINUTE": "100000",
@@ -42,7 +43,7 @@ CUTS = 20
 BYTES = len("".join(WORDS).encode())
 """Less than any answer has."""
 TAKEOVER_SECONDS = 30.0
-TRANSPORTS = [(6, "http"), (7, "http")]
+TRANSPORTS = [(6, "http"), (7, "http"), (7, "ws")]
 
 
 @pytest.fixture(scope="module", params=["daphne", "uvicorn"])
@@ -92,10 +93,10 @@ class Chat:
         return self.client.run(order, self.name, **fields)
 
     def ask(self, text: str = "Tell me of the sea.") -> dict[str, Any]:
-        return self.run("send", text=text, options={"body": {"model": MODEL}})
+        return self.run("send", text=text, options=OPTIONS)
 
     def begin(self, text: str = "Tell me of the sea.") -> None:
-        self.run("begin", text=text, options={"body": {"model": MODEL}})
+        self.run("begin", text=text, options=OPTIONS)
 
     def wait_for_words(self, count: int) -> None:
         until(
@@ -103,15 +104,20 @@ class Chat:
             what=f"{count} words have arrived",
         )
 
-    def resume_until_ready(self) -> dict[str, Any]:
+    def recover(self) -> dict[str, Any]:
+        """Do what a person does after a failed connection: resume until there is an answer, and
+        send the message again if it has not arrived."""
         state: dict[str, Any] = {}
 
-        def resume() -> bool:
+        def has_answer() -> bool:
             nonlocal state
             state = self.run("resume")
+            roles = [message["role"] for message in state["messages"]]
+            if state["status"] == "ready" and roles[-1:] == ["user"]:
+                state = self.run("regenerate", options=OPTIONS)
             return bool(state["status"] == "ready")
 
-        until(resume, within=TAKEOVER_SECONDS, what="the answer is whole")
+        until(has_answer, within=TAKEOVER_SECONDS, what="the answer is whole")
         return state
 
 
@@ -210,7 +216,7 @@ def test_a_connection_is_cut_anywhere(
     with CuttingLine(deployment.web.port, limits) as line:
         chat = open_chat(url=line.url)
         assert chat.ask()["status"] == "error"
-        assert_whole(deployment, chat.resume_until_ready())
+        assert_whole(deployment, chat.recover())
         assert line.cuts == 2
 
 
@@ -224,7 +230,7 @@ def test_a_client_that_was_killed_reads_on_after_a_reload(
         chat.wait_for_words(HALF)
     fake.release()
     reloaded = open_chat(name=chat.name)
-    state = reloaded.resume_until_ready()
+    state = reloaded.recover()
     assert read_parts(state) == behaviour.text == read_answer(deployment, state)["content"]
 
 
@@ -260,7 +266,7 @@ def test_a_web_process_is_drained(
     assert state["finishes"][-1]["isError"]
     deployment.web.start()
     fake.release()
-    state = chat.resume_until_ready()
+    state = chat.recover()
     assert read_parts(state) == behaviour.text
     assert_whole(deployment, state)
 

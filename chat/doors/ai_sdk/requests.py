@@ -4,6 +4,7 @@ the last one is new."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -72,8 +73,17 @@ class Cursor:
 
 def parse_request(body: bytes | str) -> ChatRequest:
     """Raises Problem."""
+    return _validate(ChatRequest.model_validate_json, body)
+
+
+def parse_fields(fields: dict[str, Any]) -> ChatRequest:
+    """As `parse_request`, of JSON that was read already. Raises Problem."""
+    return _validate(ChatRequest.model_validate, fields)
+
+
+def _validate(read: Callable[[Any], ChatRequest], given: object) -> ChatRequest:
     try:
-        request = ChatRequest.model_validate_json(body)
+        request = read(given)
     except ValidationError as error:
         raise _describe_invalid(error) from None
     _check_question(request)

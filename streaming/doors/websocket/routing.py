@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from channels.routing import URLRouter
@@ -12,11 +13,14 @@ from streaming.doors.origin import require_same_origin
 from streaming.doors.websocket.consumer import FollowConsumer
 
 
-def build_websocket_app(route: str = "ws/") -> ASGIApp:
-    """The application for the `websocket` scopes of a server."""
+def build_websocket_app(route: str = "ws/", others: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
+    """The application for the `websocket` scopes of a server. `others` are further sockets by their
+    addresses."""
     socket: Any = FollowConsumer.as_asgi()
     no_socket: Any = reject_unknown_socket
-    return require_same_origin(URLRouter([path(route, socket), re_path("", no_socket)]))
+    sockets: Mapping[str, Any] = {route: socket, **(others or {})}
+    routes = [path(where, app) for where, app in sockets.items()]
+    return require_same_origin(URLRouter([*routes, re_path("", no_socket)]))
 
 
 async def reject_unknown_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
