@@ -14,6 +14,8 @@ import httpx2
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from chat.doors.gateway.events import DELTA_SLOT, STEP, find_row
+
 TIMEOUT_SECONDS = 15.0
 
 
@@ -128,11 +130,47 @@ def read_durable_stream(url: str, token: str, stream: UUID, cursor: str, last: i
     return Told("rest", answer.text, index, "Stream-Closed" in answer.headers)
 
 
+def read_response(url: str, token: str, stream: UUID, cursor: str, last: int) -> Told:
+    """The cursor is the number of the event with the text of that row. A response that runs is read
+    up to the last index."""
+    path = f"{url}/v1/responses/resp_{stream.hex}"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    query = {"stream": "true"} | ({} if cursor == "-1" else {"starting_after": _to_number(cursor)})
+    with (
+        httpx2.Client(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as client,
+        client.stream("GET", path, params=query) as answer,
+    ):
+        if answer.status_code != 200:
+            answer.read()
+            error = answer.json()["error"]
+            is_cursor = error["param"] == "starting_after"
+            codes = {"invalid_api_key": "signed_out"}
+            return Told("bad_cursor" if is_cursor else codes.get(error["code"], error["code"]))
+        has_ended = client.get(path).json()["status"] not in ("queued", "in_progress")
+        text, index = "", int(cursor)
+        lines = answer.iter_lines()
+        while has_ended or index < last:
+            line = next(lines, None)
+            if line is None:
+                break
+            event = json.loads(line[6:]) if line.startswith("data: ") else {}
+            if event.get("type") == "response.output_text.delta":
+                text, index = text + event["delta"], find_row(event["sequence_number"])
+        return Told("rest", text, index, has_ended)
+
+
+def _to_number(cursor: str) -> str:
+    """Of the event with the text of this row; other texts as they are."""
+    is_index = cursor.isascii() and cursor.isdecimal() and str(int(cursor)) == cursor
+    return str(STEP * (int(cursor) + 1) + DELTA_SLOT) if is_index else cursor
+
+
 DOORS: dict[str, Door] = {
     "socket": read_socket,
     "events": read_events,
     "chunks": read_chunks,
     "durable streams": read_durable_stream,
+    "gateway": read_response,
 }
 
 

@@ -4,20 +4,19 @@ token without the right to read."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
-from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
+from chat.models import GatewayResponse, Message
 from streaming import journal, lifecycle
 from streaming.models import Stream
 from tests.chat.factories import claim_reply, finish_reply, start_reply, write_reply
 from tests.doors.doors import DOORS, Told
-from tests.streaming.conftest import run_web
 from tests.streaming.factories import COMPLETED
 from tools.deployment.deployment import Web
 
@@ -28,14 +27,6 @@ PIECES = re.findall(r"\S+\s*", TEXT)
 CHUNKS = len(PIECES)
 VALID = [-1, 0, 3, CHUNKS - 2, CHUNKS - 1, CHUNKS, CHUNKS + 50, 2**53 - 1]
 INVALID = ["-2", str(2**53), "1.5", "x", "", "+1", "01", "null", "1e3", "\N{SUPERSCRIPT TWO}"]
-
-
-@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
-def web(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
-) -> Iterator[Web]:
-    with run_web(request, request.param) as web:
-        yield web
 
 
 # States
@@ -89,11 +80,29 @@ STATES: dict[str, Callable[[User], Stream]] = {
 LENGTHS = {"queued": 0, "empty": 0}
 
 
+def offer_to_gateway(stream: Stream) -> None:
+    """The gateway shows only replies that were asked for through it."""
+    answer = Message.objects.get(pk=stream.arguments["message"])
+    GatewayResponse.objects.create(
+        stream=stream,
+        user=stream.owner,
+        conversation=answer.conversation,
+        answer=answer,
+        parameters={"model": "demo"},
+    )
+
+
 def expect(door: str, state: str, cursor: int) -> Told:
     """The answer to the owner. Only event streams say that everything was read, because a browser
-    asks again and again until then. Durable Streams has no snapshots."""
+    asks again and again until then. Durable Streams and the gateway have no snapshots: they refuse
+    a cursor that they can't continue after."""
     length, has_ended = LENGTHS.get(state, CHUNKS), state not in ("queued", "running")
     last = length - 1
+    if door == "gateway":
+        is_there = state != "folded without cuts" or cursor == -1
+        if cursor > last or not is_there:
+            return Told("bad_cursor")
+        return Told("rest", "".join(PIECES[cursor + 1 : length]), last, has_ended)
     if door == "events" and has_ended and cursor >= 0 and cursor == max(last, 0):
         return Told("over", index=cursor, has_ended=True)
     if door == "durable streams" and cursor > last:
@@ -113,7 +122,8 @@ def test_the_owner_gets_the_answer_to_each_cursor(
     web: Web, owner: User, door: str, state: str
 ) -> None:
     stream = STATES[state](owner)
-    token = create_token(owner, "Reader", [Scope.READ], None)[1]
+    offer_to_gateway(stream)
+    token = create_token(owner, "Reader", [Scope.READ, Scope.GATEWAY], None)[1]
     last = LENGTHS.get(state, CHUNKS) - 1
     wrong: list[object] = []
     for cursor in VALID:
@@ -132,9 +142,13 @@ def test_others_are_told_nothing_of_any_state(
     web: Web, owner: User, colleague: User, door: str
 ) -> None:
     stranger = create_token(colleague, "Reader", list(Scope), None)[1]
-    blind = create_token(owner, "Gateway", [Scope.GATEWAY], None)[1]
+    other = Scope.READ if door == "gateway" else Scope.GATEWAY
+    blind = create_token(owner, "Other", [other], None)[1]
     refusals = {stranger: "not_found", "": "signed_out", blind: "missing_right"}
-    streams = {state: create(owner).uuid for state, create in STATES.items()}
+    created = {state: create(owner) for state, create in STATES.items()}
+    for stream in created.values():
+        offer_to_gateway(stream)
+    streams = {state: stream.uuid for state, stream in created.items()}
     streams["of nobody"] = uuid4()
     for name, uuid in streams.items():
         for cursor in (-1, CHUNKS - 1):
@@ -148,9 +162,10 @@ def test_others_are_told_nothing_of_any_state(
 def test_the_owner_of_a_deleted_stream_is_told_what_a_stranger_is(
     web: Web, owner: User, door: str
 ) -> None:
-    token = create_token(owner, "Reader", [Scope.READ], None)[1]
+    token = create_token(owner, "Reader", [Scope.READ, Scope.GATEWAY], None)[1]
     reply = start_reply(owner)
     finish_reply(reply, TEXT)
+    offer_to_gateway(reply.stream)
     uuid: UUID = reply.stream.uuid
     assert DOORS[door](web.url, token, uuid, "-1", CHUNKS - 1).text == TEXT
     journal.delete_streams([reply.stream.pk])
