@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from daphne import http_protocol, ws_protocol
 from daphne.access import AccessLogGenerator
-from twisted.internet import reactor
+from twisted.internet import interfaces, reactor
 from twisted.web import http
 
 from chat.doors.registry import find_max_frame_bytes
@@ -24,16 +24,21 @@ from config.daphne_frames import PacedDaphneProtocol
 from config.daphne_unread import WatchedHTTPChannel
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
 from config.health import HEALTH_PATH as HEALTH
+from config.https import FORWARDED_PROTO
 from config.logs import NO_CLIENT, method_for_log, path_for_log
-from config.response_headers import HEADER_BLOCK, RAW_HEADERS, add_missing_headers
-from config.security import SECURITY_HEADERS
+from config.response_headers import (
+    add_missing_headers,
+    build_header_block,
+    choose_headers,
+    encode_headers,
+)
 from streaming.doors.answers import BREAK_KEY
 from streaming.doors.client_identity import get_rate_limit_address
 from streaming.doors.unread import use_connection
 
 TOO_LARGE_HEADERS = (
     b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n" + HEADER_BLOCK + b"\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n%b\r\n"
 )
 
 ASCII_ONLY_HEADERS = (
@@ -145,14 +150,19 @@ class LimitedRequest(http_protocol.WebRequest):
         """Daphne's own errors need the headers; the application's responses have them. A response
         that is broken off gets no proper end."""
         if message["type"] == "http.response.start":
-            message = {
-                **message,
-                "headers": add_missing_headers(message.get("headers", ()), RAW_HEADERS),
-            }
+            wanted = encode_headers(choose_headers(self._describe()))
+            headers = add_missing_headers(message.get("headers", ()), wanted)
+            message = {**message, "headers": headers}
         if not message.get(BREAK_KEY):
             super().handle_reply(message)
         elif self.channel is not None:
             self.channel.loseConnection()
+
+    def _describe(self) -> dict[str, Any]:
+        """What decides whether the client came over HTTPS."""
+        values = self.requestHeaders.getRawHeaders(FORWARDED_PROTO, ())
+        headers = [(FORWARDED_PROTO, value) for value in values]
+        return {"headers": headers, "scheme": "https" if self.isSecure() else "http"}
 
     def _send_too_large(self) -> None:
         """Drop the rest of the body. Closing at once would lose the response for a client that is
@@ -161,7 +171,8 @@ class LimitedRequest(http_protocol.WebRequest):
             self._is_refused = True
             self.content.close()
             text = f"{TOO_LARGE_MESSAGE}\n".encode()
-            self.channel.transport.write(TOO_LARGE_HEADERS % len(text) + text)
+            headers = TOO_LARGE_HEADERS % (len(text), build_header_block(self._describe()))
+            self.channel.transport.write(headers + text)
             self.channel.setTimeout(LINGERING_CLOSE_SECONDS)
 
 
@@ -202,7 +213,11 @@ class LimitedWebSocketProtocol(PacedDaphneProtocol):
             self.transport.pauseProducing()
 
     def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
-        headers = [*(responseHeaders or ()), *SECURITY_HEADERS.items(), ("Content-Length", "0")]
+        # Daphne tells the application no scheme of a socket either, so only a proxy's word counts.
+        proto = getattr(self, "http_headers", {}).get(FORWARDED_PROTO.decode())
+        given = [] if proto is None else [(FORWARDED_PROTO, proto.encode(errors="replace"))]
+        own = choose_headers({"headers": given, "scheme": "ws"})
+        headers = [*(responseHeaders or ()), *own.items(), ("Content-Length", "0")]
         super().sendHttpErrorResponse(code, reason, headers)
 
     def serverAccept(self, subprotocol: str | None = None) -> None:
@@ -237,7 +252,9 @@ class LimitedHTTPChannel(WatchedHTTPChannel):
     def _respondToBadRequestAndDisconnect(self) -> None:
         # Twisted's text, which has no public place for headers.
         transport: Any = self.transport
-        transport.write(b"HTTP/1.1 400 Bad Request\r\n" + HEADER_BLOCK + b"\r\n")
+        is_secure = interfaces.ISSLTransport.providedBy(transport)
+        block = build_header_block({"headers": (), "scheme": "https" if is_secure else "http"})
+        transport.write(b"HTTP/1.1 400 Bad Request\r\n" + block + b"\r\n")
         self.loseConnection()
 
     def allContentReceived(self) -> None:

@@ -1,9 +1,10 @@
 """Adds the security headers to every response of the application, also to those that are made
-before Django: refused bodies, a full queue, the health check, event streams and refused sockets."""
+before Django: refused bodies, a full queue, the health check, event streams and refused sockets.
+The servers' own answers take the same headers from here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -14,15 +15,27 @@ from streaming.asgi import ASGIApp, Receive, Send
 
 Headers = list[tuple[bytes, bytes]]
 
-RAW_HEADERS: Headers = [
-    (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
-]
-HEADER_BLOCK = b"".join(
-    b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
-)
-"""The same as they are sent, for responses that a server makes of bytes."""
+HSTS_NAME = "Strict-Transport-Security"
 RESPONSE_STARTS = ("http.response.start", "websocket.http.response.start")
 ERROR_MESSAGE = _("Something went wrong here. Try again in a moment.")
+
+
+def choose_headers(scope: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of the answer to a request with this scheme and these headers. Over HTTPS, HSTS
+    is one of them. A request that can't be read has no headers here, so it counts as one whose
+    proxy names no scheme."""
+    hsts = build_hsts_value()
+    return SECURITY_HEADERS | {HSTS_NAME: hsts} if hsts and is_https(scope) else SECURITY_HEADERS
+
+
+def encode_headers(headers: Mapping[str, str]) -> Headers:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def build_header_block(scope: Mapping[str, Any]) -> bytes:
+    """The headers as they are sent, for responses that a server makes of bytes."""
+    headers = choose_headers(scope)
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
 
 
 def add_missing_headers(headers: Iterable[tuple[bytes, bytes]], wanted: Headers) -> Headers:
@@ -34,11 +47,8 @@ def add_missing_headers(headers: Iterable[tuple[bytes, bytes]], wanted: Headers)
 def add_response_headers(app: ASGIApp) -> ASGIApp:
     """Wrap the whole application, for requests and sockets."""
 
-    hsts = build_hsts_value()
-    headers_over_https = [*RAW_HEADERS, (b"strict-transport-security", hsts.encode())]
-
     async def app_with_headers(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        wanted = headers_over_https if hsts and is_https(scope) else RAW_HEADERS
+        wanted = encode_headers(choose_headers(scope))
         has_started = False
 
         async def send_with_headers(message: dict[str, Any]) -> None:

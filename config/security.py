@@ -1,8 +1,8 @@
 """Security headers of every response (nothing inline, nothing from elsewhere, no framing), and
 error reports that keep secrets out.
 
-`config/response_headers.py` adds the headers to responses that are made before Django, and the two
-modules of limits to those that the servers make themselves.
+`config/response_headers.py` adds the headers to responses that are made before Django, and HSTS
+over HTTPS. The two modules of limits add them to those that the servers make themselves.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import h11
 from uvicorn.config import Config
@@ -21,14 +21,14 @@ from uvicorn.protocols.http import h11_impl, httptools_impl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets import websockets_sansio_impl
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES, MAX_HEADER_BYTES
 from config.health import HEALTH_PATH as HEALTH
+from config.https import FORWARDED_PROTO
 from config.logs import NO_CLIENT, ErrorTextFilter, method_for_log, path_for_log
-from config.response_headers import HEADER_BLOCK, add_response_headers
-from config.security import SECURITY_HEADERS
+from config.response_headers import add_response_headers, build_header_block, choose_headers
 from config.uvicorn_frames import PacedUvicornProtocol
 from config.uvicorn_unread import WatchedUvicornProtocol
 from streaming.doors.answers import BREAK_KEY
@@ -36,7 +36,7 @@ from streaming.doors.answers import BREAK_KEY
 HEADERS_TOO_LONG_MESSAGE = "The headers of this request are too long."
 BAD_REQUEST_HEADERS = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n" + HEADER_BLOCK + b"\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n%b\r\n"
 )
 SWITCHING_PROTOCOLS = 101
 
@@ -46,6 +46,7 @@ class HeaderTimeoutProtocol(WatchedUvicornProtocol):
     Between two requests, Uvicorn closes it itself."""
 
     loop: asyncio.AbstractEventLoop
+    scheme: Literal["http", "https"] | None
     cycle: Any
     _header_timer: asyncio.TimerHandle | None = None
 
@@ -58,7 +59,8 @@ class HeaderTimeoutProtocol(WatchedUvicornProtocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        self.transport.write(BAD_REQUEST_HEADERS % len(msg) + msg.encode())
+        block = build_header_block({"headers": (), "scheme": self.scheme})
+        self.transport.write(BAD_REQUEST_HEADERS % (len(msg), block) + msg.encode())
         self.transport.close()
 
     def _start_header_timer(self) -> None:
@@ -136,9 +138,18 @@ class LimitedH11Protocol(HeaderTimeoutProtocol, H11Protocol):
 class RefusingServerProtocol(ServerProtocol):
     """Adds the security headers to the refusal of a handshake, also to that of the library."""
 
+    _forwarded_protos: Sequence[tuple[bytes, bytes]] = ()
+
+    def accept(self, request: Request) -> Response:
+        values = request.headers.get_all(FORWARDED_PROTO.decode())
+        self._forwarded_protos = [(FORWARDED_PROTO, v.encode(errors="replace")) for v in values]
+        return super().accept(request)
+
     def send_response(self, response: Response) -> None:
         if response.status_code != SWITCHING_PROTOCOLS:
-            for name, value in SECURITY_HEADERS.items():
+            # The library does not know whether the socket is one of TLS.
+            own = choose_headers({"headers": self._forwarded_protos, "scheme": "ws"})
+            for name, value in own.items():
                 if name not in response.headers:
                     response.headers[name] = value
         super().send_response(response)

@@ -72,6 +72,11 @@ MALFORMED = {
     "a header that is not ASCII": b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: \xff\r\n\r\n",
 }
 """Requests that a server refuses by itself, or the application for their unknown host."""
+ANSWERED_OVER_HTTP = {
+    "a body that is too long": f"POST /c/ HTTP/1.1\r\n{PROXY}{TOO_LONG}\r\n",
+    "a socket of an old version": f"GET /ws/ HTTP/1.1\r\n{HANDSHAKE.replace(': 13', ': 7')}\r\n",
+    "a socket without a key": f"GET /ws/ HTTP/1.1\r\n{UPGRADE}\r\n",
+}
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +91,8 @@ def openid_visitor() -> Iterator[ProxiedBrowser]:
         visitor.close()
 
 
-def find_faults(path: str, status: int, headers: Mapping[str, str], *, hsts: bool) -> list[str]:
-    """Return what is missing or different and has no exception."""
+def find_faults(path: str, status: int, headers: Mapping[str, str]) -> list[str]:
+    """Return what an answer over HTTPS lacks or has of another value, and has no exception."""
     excused = {
         name
         for exception in HEADER_EXCEPTIONS
@@ -101,7 +106,7 @@ def find_faults(path: str, status: int, headers: Mapping[str, str], *, hsts: boo
     ]
     if "Cache-Control" not in excused and "no-store" not in headers.get("cache-control", ""):
         faults.append(f"{path} ({status}): may be stored, {headers.get('cache-control')!r}")
-    if hsts and HSTS not in excused and "max-age=31536000" not in headers.get(HSTS.lower(), ""):
+    if HSTS not in excused and "max-age=31536000" not in headers.get(HSTS.lower(), ""):
         faults.append(f"{path} ({status}): has no {HSTS}")
     return faults
 
@@ -122,7 +127,7 @@ def check(browser: ProxiedBrowser, method: str, path: str) -> list[str]:
     pairs = [name.lower() for name, _ in response.headers.multi_items() if name != "set-cookie"]
     doubled = {name for name in pairs if pairs.count(name) > 1}
     assert not doubled, f"{path}: {doubled}"
-    return find_faults(path, response.status_code, dict(response.headers), hsts=True)
+    return find_faults(path, response.status_code, dict(response.headers))
 
 
 def check_as_visitor(visitor: ProxiedBrowser, method: str) -> list[str]:
@@ -173,9 +178,7 @@ def test_an_answer_before_django_has_the_headers(https_deployment: Deployment, n
     sent = f"{method} {path} HTTP/1.1\r\n{headers}\r\n".encode()
     status, received = parse_head(send_raw(https_deployment.web.port, sent))
     assert status == expected
-    # Daphne refuses a long body before the headers of the proxy are read.
-    hsts = status != 413
-    assert find_faults(path, status, received, hsts=hsts) == []
+    assert find_faults(path, status, received) == []
 
 
 @pytest.mark.parametrize("name", ANSWERED_TO_SOCKETS)
@@ -184,14 +187,24 @@ def test_a_handshake_has_the_headers(https_deployment: Deployment, name: str) ->
     sent = f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode()
     status, received = parse_head(send_raw(https_deployment.web.port, sent))
     assert status in expected
-    assert find_faults(path, status, received, hsts=False) == []
+    assert find_faults(path, status, received) == []
 
 
 @pytest.mark.parametrize("name", MALFORMED)
 def test_a_refusal_of_the_server_has_the_headers(https_deployment: Deployment, name: str) -> None:
     status, received = parse_head(send_raw(https_deployment.web.port, MALFORMED[name]))
     assert status == 400
-    assert find_faults("", status, received, hsts=False) == []
+    assert find_faults("", status, received) == []
+
+
+@pytest.mark.parametrize("name", ANSWERED_OVER_HTTP)
+def test_an_answer_over_plain_http_has_no_hsts(https_deployment: Deployment, name: str) -> None:
+    """RFC 6797, section 7.2. The other headers are there."""
+    sent = ANSWERED_OVER_HTTP[name].replace("Proto: https", "Proto: http")
+    status, received = parse_head(send_raw(https_deployment.web.port, sent.encode()))
+    assert status >= 400
+    assert HSTS.lower() not in received
+    assert find_faults("", status, received) == [f" ({status}): has no {HSTS}"]
 
 
 def test_a_refusal_of_long_headers_has_the_headers(https_deployment: Deployment) -> None:
@@ -200,7 +213,7 @@ def test_a_refusal_of_long_headers_has_the_headers(https_deployment: Deployment)
     sent = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: %s\r\n" % (b"x" * 1_000) * count + b"\r\n"
     status, received = parse_head(send_raw(https_deployment.web.port, sent))
     assert status == 400
-    assert find_faults("", status, received, hsts=False) == []
+    assert find_faults("", status, received) == []
 
 
 def test_each_exception_has_a_reason() -> None:
