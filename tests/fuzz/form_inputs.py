@@ -8,7 +8,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from tests.fuzz import nasty
-from tests.fuzz.people import PASSWORD
+from tests.fuzz.people import PASSWORD, STAFF_ROLES
 from tests.fuzz.post_routes import COMMON_FIELDS, Route
 from tests.fuzz.sending import RawRequest
 
@@ -75,8 +75,8 @@ class FormInputs:
         """Return the role that sends the request, and the request."""
         random = Random(f"{self.seed} {number}")
         route, names = self.routes[number % len(self.routes)]
-        roles = ("administrator",) if "/admin/" in route.template else ("person",)
-        role = random.choice((*roles * 6, "person", "administrator", "anonymous"))
+        roles = STAFF_ROLES if "/admin/" in route.template else ("person", "person")
+        role = random.choice((*roles * 3, "person", "administrator", "anonymous"))
         path = self._build_path(random, route, role)
         body, kind = self._build_body(random, names, role)
         return role, self._build_request(random, path, role, body, kind)

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import close_old_connections
@@ -18,7 +19,9 @@ from chat.models import Conversation
 from tests.chat.factories import start_reply
 
 PASSWORD = "kelp-holds-fast-7"
-ROLES = ("person", "administrator", "witness")
+STAFF_ROLES = ("administrator", "staff")
+"""A superuser, and somebody with every permission. Nobody gave them access to content."""
+ROLES = ("person", *STAFF_ROLES, "witness")
 """The witness sends nothing, and nobody may ever read the witness's text."""
 QUESTIONS = {role: f"canary-of-the-{role}" for role in ROLES}
 
@@ -37,14 +40,16 @@ class People:
         close_old_connections()
 
     def _restore_person(self, number: int, role: str) -> None:
-        is_admin = role == "administrator"
-        rights = {"is_staff": is_admin, "is_superuser": is_admin, "is_active": True}
+        is_superuser, is_staff = role == "administrator", role in STAFF_ROLES
+        rights = {"is_staff": is_staff, "is_superuser": is_superuser, "is_active": True}
         account = {"email": f"{role}@holdfast.test", "password": self._password}
         user = User.objects.filter(pk=number, **rights, **account).first()
         if user is None:
             User.objects.exclude(pk=number).filter(email=account["email"]).delete()
             user, _ = User.objects.update_or_create(pk=number, defaults=rights | account)
             Session.objects.filter(pk=self.sessions[role]).delete()
+        if role == "staff":
+            user.user_permissions.set(Permission.objects.all())
         if not Session.objects.filter(pk=self.sessions[role]).exists():
             _create_session(user, self.sessions[role])
         if role not in self.ids or not Conversation.objects.owned_by(user).exists():

@@ -18,10 +18,11 @@ from pytest_django import Settings
 
 from accounts import form_limits
 from accounts.rate_limits import RateLimit
+from chat.models import Conversation
 from config import even_answers
 from streaming import hub as hubs
 from tests.fuzz.form_fuzzer import FormFuzzer, measure_memory
-from tests.fuzz.people import QUESTIONS
+from tests.fuzz.people import QUESTIONS, STAFF_ROLES
 from tests.fuzz.test_fuzz import CLOSED_PORT_URL
 
 pytestmark = [
@@ -74,6 +75,36 @@ async def run_fuzzer(numbers: range, seed: int = SEED) -> FormFuzzer:
     for failure in fuzzer.failures:
         print(f"Found by {failure}\n")
     return fuzzer
+
+
+async def count_leaks_in_admin() -> tuple[int, list[str]]:
+    """Show each page of the admin to both kinds of staff, for each of the ids that may stand in its
+    address. Return the number of responses, and what was found."""
+    from config.asgi import application
+
+    fuzzer = FormFuzzer(application, SEED)
+    try:
+        await fuzzer.prepare()
+        for turn in range(3 * len(STAFF_ROLES) * len(fuzzer.admin_routes)):
+            await fuzzer.look_into_admin(turn)
+    finally:
+        await hubs.close()
+    return fuzzer.statuses[200], fuzzer.failures
+
+
+async def test_staff_read_no_text_of_others_in_the_admin() -> None:
+    pages, failures = await count_leaks_in_admin()
+    assert failures == []
+    assert pages > 100  # as opposed to refusals
+
+
+async def test_a_text_that_the_admin_shows_to_staff_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Conversation, "__str__", lambda conversation: conversation.title)
+    _, failures = await count_leaks_in_admin()
+    for role in STAFF_ROLES:
+        assert [found for found in failures if f"{role} reads the text of the witness" in found]
 
 
 async def test_every_form_accepts_malformed_fields_without_a_server_error() -> None:
