@@ -241,13 +241,13 @@ def test_failed_attempts_take_equally_long_with_old_and_new_hashes(
     User.objects.create(email=ADDRESSES["an old hash"], password=old)
     User.objects.create_user(ADDRESSES["a new hash"], PASSWORD)
     monkeypatch.setattr(LoginAttempt, "try_consume", lambda attempt: True)
-    monkeypatch.setattr(LoginAttempt, "try_consume_form", lambda attempt: True)
     durations: dict[str, list[float]] = {name: [] for name in ADDRESSES if name != "no password"}
     for _ in range(15):
         for name, taken in durations.items():
-            start = time.perf_counter()
+            # CPU time of all threads: on a busy machine, elapsed time is mostly that of others.
+            start = time.process_time()
             sign_in(ADDRESSES[name], "a guess")
-            taken.append(time.perf_counter() - start)
+            taken.append(time.process_time() - start)
     medians = {name: statistics.median(taken) for name, taken in durations.items()}
     print(medians)
     assert max(medians.values()) < 1.05 * min(medians.values())
