@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +29,8 @@ FINDINGS = [
 NUMBERS = Path(__file__).with_name("asvs_numbers.txt").read_text().split()
 """The requirements of OWASP ASVS 5.0.0 at levels 1 and 2 in the chapters of the page."""
 FURTHER_CASES = 3
+ONLY_IN_PROVE = " (`make prove`)"
+NAMED_TEST = re.compile(rf"`([\w/]+/test_\w+\.py(?:::\w+)?)`({re.escape(ONLY_IN_PROVE)})?")
 
 
 def read_page(name: str) -> str:
@@ -60,6 +65,77 @@ def test_a_proof_that_is_missing_is_found() -> None:
     assert exists("docs/test_security.py::test_every_proof_exists")
     assert not exists("docs/test_security.py::test_every_proof_exist")
     assert not exists("docs/test_nothing.py::test_every_proof_exists")
+
+
+@cache
+def collect_named_tests() -> dict[str, set[str]]:
+    """How the variants of each test in the named files are run, by name. A process of its own
+    collects them, because this one has only the tests that it runs."""
+    proofs = {proof for page in PAGES for proof in list_proofs(page.read_text())}
+    paths = {f"tests/{proof.partition('::')[0]}" for proof in proofs if "/test_" in proof}
+    command = [sys.executable, "-m", "tests.docs.collected", *sorted(paths)]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return {name: set(ways) for name, ways in json.loads(printed.splitlines()[-1]).items()}
+
+
+def find_ways(proof: str, ways_by_test: dict[str, set[str]]) -> set[str]:
+    """A proof may be a whole file. Some tests stand in a class."""
+    path, _, name = proof.partition("::")
+    return {
+        way
+        for test, ways in ways_by_test.items()
+        if test.split("::")[0] == path and name in ("", test.split("::")[-1])
+        for way in ways
+    }
+
+
+def list_wrong_tests(text: str, ways_by_test: dict[str, set[str]]) -> list[str]:
+    """Tests that pytest does not find, that are always skipped, or that `make test` leaves out and
+    the page does not say so, or says so wrongly."""
+    wrong = []
+    for proof, note in re.findall(NAMED_TEST, text):
+        ways = find_ways(proof, ways_by_test) - {"skipped"}
+        if not ways or ("daily" in ways) == bool(note):
+            wrong.append(proof)
+    return wrong
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_named_test_runs_where_the_page_says(page: Path) -> None:
+    assert list_wrong_tests(page.read_text(), collect_named_tests()) == []
+
+
+@pytest.mark.timeout(300)
+def test_the_ways_to_run_a_test_are_told_apart() -> None:
+    path = "fuzz/test_forms.py"
+    for name, way in (
+        ("test_every_form_accepts_malformed_fields_without_a_server_error", "daily"),
+        ("test_100_000_posts_cause_no_server_error_and_no_leak", "prove"),
+        ("test_one_input_causes_no_server_error", "skipped"),
+    ):
+        assert find_ways(f"{path}::{name}", collect_named_tests()) == {way}
+    assert find_ways(path, collect_named_tests()) == {"daily", "prove", "skipped"}
+
+
+@pytest.mark.parametrize("note", ["", ONLY_IN_PROVE])
+@pytest.mark.parametrize(
+    ("ways", "right_note"),
+    [
+        ({"daily"}, ""),
+        ({"daily", "prove"}, ""),
+        ({"prove"}, ONLY_IN_PROVE),
+        ({"prove", "skipped"}, ONLY_IN_PROVE),
+        ({"skipped"}, None),
+        (set(), None),
+    ],
+)
+def test_a_test_that_runs_elsewhere_is_found(
+    ways: set[str], right_note: str | None, note: str
+) -> None:
+    text = f"| case | `accounts/test_keys.py::test_a_key`{note} |"
+    found = list_wrong_tests(text, {"accounts/test_keys.py::test_a_key": ways})
+    assert (found == []) == (note == right_note)
 
 
 @pytest.mark.parametrize("finding", FINDINGS)
