@@ -31,8 +31,8 @@ from config.handler import ThreadHandler
 from config.health import add_health_check
 from config.request_queue import ClientLimiter, RequestQueueMiddleware, SharesByKind
 from config.response_headers import add_response_headers
-from streaming.doors.answers import send_follow_responses
 from streaming.doors.commands import set_turn_runner
+from streaming.doors.sender import send_follow_responses
 from streaming.doors.sse.routing import add_event_streams
 from streaming.doors.websocket.routing import build_websocket_app
 from streaming.runtime import Runtime

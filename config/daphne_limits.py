@@ -32,8 +32,8 @@ from config.response_headers import (
     choose_headers,
     encode_headers,
 )
-from streaming.doors.answers import BREAK_KEY
 from streaming.doors.client_identity import get_rate_limit_address
+from streaming.doors.sender import BREAK_KEY
 from streaming.doors.unread import use_connection
 
 TOO_LARGE_HEADERS = (
@@ -159,7 +159,7 @@ class LimitedRequest(http_protocol.WebRequest):
             self.channel.loseConnection()
 
     def _describe(self) -> dict[str, Any]:
-        """What decides whether the client came over HTTPS."""
+        """The parts of a scope that tell whether the client came over HTTPS."""
         values = self.requestHeaders.getRawHeaders(FORWARDED_PROTO, ())
         headers = [(FORWARDED_PROTO, value) for value in values]
         return {"headers": headers, "scheme": "https" if self.isSecure() else "http"}

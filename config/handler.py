@@ -15,7 +15,7 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from streaming.doors.answers import SCOPE_KEY, FollowResponse
+from streaming.doors.sender import SCOPE_KEY, FollowResponse
 
 CANCEL_CHECK_STEPS = 4
 

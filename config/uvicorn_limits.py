@@ -31,7 +31,7 @@ from config.logs import NO_CLIENT, ErrorTextFilter, method_for_log, path_for_log
 from config.response_headers import add_response_headers, build_header_block, choose_headers
 from config.uvicorn_frames import PacedUvicornProtocol
 from config.uvicorn_unread import WatchedUvicornProtocol
-from streaming.doors.answers import BREAK_KEY
+from streaming.doors.sender import BREAK_KEY
 
 HEADERS_TOO_LONG_MESSAGE = "The headers of this request are too long."
 BAD_REQUEST_HEADERS = (

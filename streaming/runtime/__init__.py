@@ -12,7 +12,7 @@ import threading
 
 from streaming import database, hub
 from streaming.conf import engine_settings
-from streaming.doors.answers import wait_for_ends
+from streaming.doors.sender import wait_for_ends
 from streaming.doors.session_holder import send_bye_to_all
 from streaming.worker import StreamWorker
 

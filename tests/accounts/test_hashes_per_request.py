@@ -30,7 +30,7 @@ Work = list[tuple[str, str]]
 def work(
     owner: User, password: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Work]:
-    """What was computed, and of which password. Two computations at once fail."""
+    """The computations, each with its password. Two computations at once fail."""
     settings.PASSWORD_HASHERS = product.PASSWORD_HASHERS
     monkeypatch.setattr(password_check, "_next_check_at", 0.0)
     monkeypatch.setattr(LimitedArgon2PasswordHasher, "memory_cost", 64)

@@ -17,15 +17,8 @@ from accounts.models import User
 from streaming import journal
 from streaming.database import run_in_db
 from streaming.doors import session_holder
-from streaming.doors.answers import (
-    BREAK_KEY,
-    SCOPE_KEY,
-    AnswerEncoder,
-    AwaitedResponse,
-    EncodedResponse,
-    FollowResponse,
-    send_follow_responses,
-)
+from streaming.doors.answers import AnswerEncoder, AwaitedResponse, EncodedResponse
+from streaming.doors.sender import BREAK_KEY, SCOPE_KEY, FollowResponse, send_follow_responses
 from streaming.follow import Snapshot, StateChanged
 from streaming.hub import Hub, build_sessions_notification, user_group
 from streaming.journal import Chunk

@@ -18,7 +18,7 @@ from chat.api.problems import build_not_found
 from chat.doors.durable_streams import protocol
 from chat.doors.durable_streams.reading import Page
 from streaming.access import StreamNotFound
-from streaming.doors.answers import FollowResponse, Sender
+from streaming.doors.sender import FollowResponse, Sender
 
 LONG_POLL_SECONDS = 20.0
 SSE_SECONDS = 60.0

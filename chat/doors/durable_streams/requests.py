@@ -71,7 +71,7 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadRequest:
     """`position` is None for the end of the stream as it is now."""
 
     position: int | None
@@ -122,7 +122,7 @@ def parse_addition(request: HttpRequest) -> Addition:
     return addition
 
 
-def parse_reading(request: HttpRequest) -> Reading:
+def parse_reading(request: HttpRequest) -> ReadRequest:
     offsets = request.GET.getlist("offset")
     mode = request.GET.get("live", "")
     if len(offsets) > 1:
@@ -135,7 +135,7 @@ def parse_reading(request: HttpRequest) -> Reading:
     position = 0 if offset == protocol.START else protocol.decode_offset(offset)
     if position is None and offset != protocol.NOW:
         raise build_bad_cursor(_("The offset is not one of this server."))
-    return Reading(position, mode, request.GET.get("cursor", ""))
+    return ReadRequest(position, mode, request.GET.get("cursor", ""))
 
 
 def check_name(name: str) -> None:

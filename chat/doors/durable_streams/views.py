@@ -29,7 +29,7 @@ from chat.doors.durable_streams.live import follow_durable_stream
 from chat.doors.durable_streams.models import DurableStream
 from chat.doors.durable_streams.reading import Page, read_page
 from chat.doors.durable_streams.requests import (
-    Reading,
+    ReadRequest,
     build_bad_cursor,
     check_name,
     parse_addition,
@@ -98,7 +98,7 @@ def answer_reading(
     request: HttpRequest,
     user: User,
     source: ReadableStream,
-    reading: Reading,
+    reading: ReadRequest,
     read: Callable[[int], Page],
 ) -> HttpResponseBase:
     """Answer a GET of any stream. `read` returns the page after a position."""

@@ -88,12 +88,12 @@ KEPT = ("model", "metadata", "tool_choice", "parallel_tool_calls", "user", "safe
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatCompletionRequest:
     reply: ReplyRequest
     includes_usage: bool
 
 
-def read_chat_request(body: Mapping[str, Any]) -> ChatRequest:
+def read_chat_request(body: Mapping[str, Any]) -> ChatCompletionRequest:
     """Raises Problem."""
     given = read_parameters(body, CHECKS)
     for name in ("model", "messages"):
@@ -114,4 +114,4 @@ def read_chat_request(body: Mapping[str, Any]) -> ChatRequest:
         stream=given.get("stream", False),
         store=store,
     )
-    return ChatRequest(reply, given.get("stream_options", {}).get("include_usage", False))
+    return ChatCompletionRequest(reply, given.get("stream_options", {}).get("include_usage", False))

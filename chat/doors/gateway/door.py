@@ -1,4 +1,4 @@
-"""What the site has to know of the gateway."""
+"""Describes the gateway to the registry."""
 
 from __future__ import annotations
 

@@ -106,8 +106,8 @@ ECHOED = (
 
 @dataclass(frozen=True, slots=True)
 class ReplyRequest:
-    """What both APIs ask for. `settings` has values of settings by their names in chat/replies, and
-    `names` the names that the API has for them."""
+    """A reply that either API asks for. `settings` has values of settings by their names in
+    chat/replies, and `names` the names that the API has for them."""
 
     model: str
     input: MessageInput
