@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/v1/stream/"
 TIMEOUT_SECONDS = 30.0
 CORE = (
-    "Basic Stream Operations|Append Operations|Read Operations|JSON Mode|Fork - ReadRequest"
+    "Basic Stream Operations|Append Operations|Read Operations|JSON Mode|Fork - Reading"
     "|Idempotent Producers with|Concurrent Writer|Fork - Recursive"
 )
 CORE_CASES = 50
