@@ -83,12 +83,12 @@ def send(client: Client, name: str, id: Any = None, *, htmx: bool = False) -> An
     route = ROUTES[name]
     path = build_path(name, route, id)
     headers = {"HX-Request": "true"} if htmx else {}
-    if takes_json(name):
-        headers |= {"Origin": "http://testserver", "Host": "testserver"}
-        body = json.dumps(route.form) if route.method != "GET" else ""
-        return client.generic(route.method, path, body, "application/json", headers=headers)
     if name.startswith(("gateway:", "durable-")):
         headers |= getattr(client, "program_headers", {})
+        body = json.dumps(route.form) if route.method != "GET" else ""
+        return client.generic(route.method, path, body, "application/json", headers=headers)
+    if takes_json(name):
+        headers |= {"Origin": "http://testserver", "Host": "testserver"}
         body = json.dumps(route.form) if route.method != "GET" else ""
         return client.generic(route.method, path, body, "application/json", headers=headers)
     if route.method == "POST":
