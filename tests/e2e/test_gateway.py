@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -102,6 +104,23 @@ def test_a_stop_from_elsewhere_ends_a_stream_with_its_text(client: OpenAI, fake:
     last = list(events)[-1]
     assert last.type == "response.incomplete"
     assert (last.response.status, last.response.output_text) == ("cancelled", "Half of ")
+
+
+def test_the_program_of_the_document_runs(
+    deployment: Deployment,
+    token: str,
+    fake: Fake,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake.script(Behaviour.of("The moon ", "pulls."))
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{deployment.base_url}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", token)
+    document = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text()
+    program = re.search(r"```python\n(.*?)```", document, re.S)
+    assert program
+    exec(compile(program[1], "gateway.md", "exec"), {})
+    assert capsys.readouterr().out == "The moon pulls."
 
 
 def test_a_failure_has_the_sentence_for_people(client: OpenAI, fake: Fake) -> None:

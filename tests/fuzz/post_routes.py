@@ -112,8 +112,8 @@ class Route:
 
 
 def list_routes() -> list[Route]:
-    """Return one route for each template: the first that the URL conf has. The API takes JSON
-    instead of forms: tests/clients/test_schemathesis.py."""
+    """Return one route for each template: the first that the URL conf has. The API and the gateway
+    take JSON instead of forms: tests/clients, tests/doors/gateway."""
     routes: dict[str, Route] = {}
     for route in _walk_urls(get_resolver(), "/"):
         if not route.template.startswith(API_PATHS):
