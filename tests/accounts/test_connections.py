@@ -22,6 +22,7 @@ from accounts.models import AuditEvent, User
 from accounts.sealing import SealBroken
 from streaming.providers import catalog
 from tests.accounts.connections import ADD, SECRET, create_connection, post_connection
+from tests.accounts.raw_server import send_document, serve
 from tools.fake_provider import ErrorAnswer, Fake
 from tools.fake_provider.behaviour import Behaviour
 
@@ -262,6 +263,23 @@ def test_an_address_is_judged_again_when_it_is_dialled(
     settings.PRIVATE_ADDRESSES = "allow"
     assert check_connection(lab) == "good"
     assert len(fake.lists()) == 1
+
+
+def test_a_proxy_does_not_get_an_address_that_is_refused(
+    db: None, fake: Fake, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would dial every address that its own name server gives."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    lab = create_connection("compatible", address=fake.openai)
+    with serve(send_document(b'{"data": [{"id": "of the proxy"}]}')) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.get_url())
+        settings.PRIVATE_ADDRESSES = "refuse"
+        assert check_connection(lab) == "down"
+        assert proxy.requests == []
+        settings.PRIVATE_ADDRESSES = "allow"
+        assert check_connection(lab) == "good"
+        assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1%eth0", "::ffff:169.254.169.254"])

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import httpx2
 
 from streaming.providers.catalog.options import AddressCheck
+from streaming.providers.http.proxies import CheckedProxyTransport
 from streaming.providers.http.transport import AsyncioTransport
 from streaming.providers.types import Timeouts
 
@@ -19,9 +20,9 @@ def create_http_client(
     on_response: Callable[[httpx2.Response], Awaitable[None]],
     check_addresses: AddressCheck | None = None,
 ) -> httpx2.AsyncClient:
-    """A client for one call: nothing to share, to close later or to leak. A proxy of the
-    environment resolves names itself, so addresses can't be checked here; every other call is
-    checked. The library decides by scheme, by name and by NO_PROXY which calls have a proxy."""
+    """A client for one call: nothing to share, to close later or to leak. Addresses are checked
+    before a proxy of the environment is asked for one of them, too. The library decides by scheme,
+    by name and by NO_PROXY which calls have a proxy."""
     client = httpx2.AsyncClient(
         verify=load_ssl_context(),
         timeout=httpx2.Timeout(max(timeouts.first_delta, timeouts.idle), connect=timeouts.connect),
@@ -32,6 +33,11 @@ def create_http_client(
     # As an argument, it would switch the proxies off. If the library renames it, this must fail.
     assert isinstance(client._transport, httpx2.AsyncHTTPTransport)
     client._transport = AsyncioTransport(load_ssl_context(), check_addresses)
+    if check_addresses:
+        client._mounts = {
+            pattern: mounted and CheckedProxyTransport(mounted, check_addresses)
+            for pattern, mounted in client._mounts.items()
+        }
     return client
 
 

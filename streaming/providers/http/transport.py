@@ -73,10 +73,7 @@ async def connect_happy_eyeballs(
 
     The name is resolved once: what is dialled is what was checked. Raises OSError."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = deque(dict.fromkeys(str(address[0]) for *_, address in found))
-    if check_addresses:
-        check_addresses(host, port, tuple(addresses))
+    addresses = deque(await resolve_host(host, port, check_addresses))
     tries: set[asyncio.Task[AsyncioConnection]] = set()
     try:
         while True:
@@ -94,6 +91,18 @@ async def connect_happy_eyeballs(
         for attempt in tries:
             attempt.cancel()
             attempt.add_done_callback(_abort_late_connection)
+
+
+async def resolve_host(
+    host: str, port: int, check_addresses: AddressCheck | None = None
+) -> list[str]:
+    """All addresses of the host, which the check lets pass. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    if check_addresses:
+        check_addresses(host, port, addresses)
+    return addresses
 
 
 def _abort_late_connection(attempt: asyncio.Task[AsyncioConnection]) -> None:
