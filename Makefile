@@ -116,9 +116,10 @@ prove-comply: .venv/dev .env .static/staticfiles.json
 prove-durable: .venv/dev .env .static/staticfiles.json
 	$(PROVE) -m "" tests/clients/test_durable_streams.py
 
-prove-aisdk: .venv/dev .env .static/staticfiles.json
+prove-aisdk: .venv/dev .env .static/staticfiles.json browser
 	$(BIN)/python -m tools.install_server ai-sdk
 	$(PROVE) -m "" tests/clients/test_ai_sdk.py tests/doors/ai_sdk
+	$(PROVE) -m "" tests/clients/test_ai_sdk_example.py
 
 # These servers have environments of their own, which the tests create. The first run of llama.cpp's
 # compiles it, for some ten minutes.

@@ -12,12 +12,13 @@ from tools.services.node import Packages
 
 CLIENTS = node.ROOT / "tests" / "clients"
 PROGRAM = CLIENTS / "ai_sdk.mjs"
+EXAMPLE = Packages(node.ROOT / "examples" / "ai-sdk")
 PACKAGES = {6: Packages(CLIENTS / "ai-sdk-6"), 7: Packages(CLIENTS / "ai-sdk-7")}
 
 
 def install() -> None:
-    """Fetch the missing packages of both lines. Raises node.Missing."""
-    for packages in PACKAGES.values():
+    """Fetch the missing packages of both lines, and of the example. Raises node.Missing."""
+    for packages in (*PACKAGES.values(), EXAMPLE):
         packages.install()
 
 
