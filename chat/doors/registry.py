@@ -14,6 +14,7 @@ DOORS: tuple[str, ...] = (
     "chat.doors.ai_sdk.door.DOOR",
     "chat.doors.durable_streams.door.DOOR",
     "chat.doors.gateway.door.DOOR",
+    "chat.doors.langgraph.door.DOOR",
 )
 """Where each door describes itself."""
 

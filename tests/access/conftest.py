@@ -17,10 +17,10 @@ from accounts.api_keys import keys
 from accounts.models import AccessToken, User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
-from chat.models import Conversation, Draft, WebhookDelivery
+from chat.models import ClientThread, Conversation, Draft, WebhookDelivery
 from chat.replies import Reply
 from chat.webhooks.actions import create_webhook
-from tests.access.table import Thing
+from tests.access.table import THREAD_ID, Thing
 from tests.accounts.software_passkey import SoftwarePasskey
 from tests.chat.factories import finish_reply, start_reply
 from tests.doors.gateway.program import Program
@@ -44,6 +44,7 @@ class OwnedThings:
     program_conversation: str
     item: str
     delivery: WebhookDelivery
+    thread: ClientThread
 
     def get_id(self, thing: Thing) -> UUID | int | str:
         return {
@@ -62,6 +63,7 @@ class OwnedThings:
             "item": f"{self.program_conversation}/items/{self.item}",
             "webhook": self.delivery.webhook_id,
             "delivery": self.delivery.pk,
+            "thread": UUID(self.thread.name),
         }[thing]
 
 
@@ -78,7 +80,11 @@ def create_things(owner: User) -> OwnedThings:
     token, _ = create_token(owner, f"{CANARY} token", list(Scope), None)
     ways = create_ways_to_sign_in(owner)
     of_programs = create_things_of_programs(owner)
-    return OwnedThings(reply, running, deleted, draft, *ways, token, *of_programs, delivery)
+    thread = ClientThread.objects.create(
+        user=owner, door="langgraph", name=THREAD_ID, conversation=running.conversation
+    )
+    things = (reply, running, deleted, draft, *ways, token, *of_programs, delivery, thread)
+    return OwnedThings(*things)
 
 
 def create_things_of_programs(owner: User) -> tuple[str, str, str]:

@@ -26,6 +26,7 @@ Thing = Literal[
     "item",
     "webhook",
     "delivery",
+    "thread",
     "",
 ]
 """The object that the address or the form names; empty: none, so everybody gets only what is
@@ -47,11 +48,15 @@ class Route:
     id_field: str = ""
 
 
+THREAD_ID = "1b7f6a0e-52a1-4e3c-9f0b-6d1f0f7a9c11"
+"""A thread of the owner in the door of LangGraph."""
 REQUEST_ID = "5c9d3f9e-7b3c-4ab0-9d7e-0a4d4ce2c7c1"
 MESSAGE = {"text": "And the moon?", "model": "demo", "request_id": REQUEST_ID}
 DRAFT = {"base": "0", "version": "1", "writer": REQUEST_ID, "text": "Unsent"}
 
 QUESTION = {"text": "And the moon?", "model": "demo"}
+RUN = {"assistant_id": "demo", "input": {"messages": [{"role": "user", "content": "And?"}]}}
+IN_THREAD = {"thread": THREAD_ID}
 BACKGROUND = {"input": "And the moon?", "model": "demo", "background": True}
 UI_MESSAGE = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "And the moon?"}]}
 
@@ -183,6 +188,17 @@ ROUTES: dict[str, Route] = {
     "api:list_models": Route("signed in"),
     "api:check_model": Route("signed in", owner_status=422),
     "api:list_keys": Route("signed in"),
+    # LangGraph
+    "langgraph-threads": Route("signed in", method="POST"),
+    "langgraph-thread": Route("signed in", "thread"),
+    "langgraph-runs": Route("signed in", "thread", "POST", RUN),
+    "langgraph-new-stream": Route("signed in", "thread", "POST", RUN),
+    "langgraph-new-wait": Route("signed in", "thread", "POST", RUN),
+    "langgraph-run": Route("signed in", "stream", kwargs=IN_THREAD),
+    "langgraph-stream": Route("signed in", "stream", kwargs=IN_THREAD),
+    "langgraph-join": Route("signed in", "stream", kwargs=IN_THREAD),
+    "langgraph-cancel": Route("signed in", "stream", "POST", kwargs=IN_THREAD, owner_status=202),
+    "langgraph-missing": Route("everybody", kwargs={"rest": "info"}, owner_status=501),
     # The gateway, for programs
     "gateway:responses": Route("signed in", method="POST", form=BACKGROUND),
     "gateway:response": Route("signed in", "response"),

@@ -1,0 +1,1 @@
+"""LangGraph's threads and runs, as far as its stock clients need them for text."""
