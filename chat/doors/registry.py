@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 DOORS: tuple[str, ...] = (
     "chat.doors.ai_sdk.door.DOOR",
     "chat.doors.durable_streams.door.DOOR",
+    "chat.doors.ag_ui.door.DOOR",
     "chat.doors.gateway.door.DOOR",
     "chat.doors.langgraph.door.DOOR",
 )

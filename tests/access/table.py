@@ -56,6 +56,12 @@ DRAFT = {"base": "0", "version": "1", "writer": REQUEST_ID, "text": "Unsent"}
 
 QUESTION = {"text": "And the moon?", "model": "demo"}
 RUN = {"assistant_id": "demo", "input": {"messages": [{"role": "user", "content": "And?"}]}}
+AGENT_INPUT = {
+    "threadId": "thread",
+    "runId": "run",
+    "messages": [{"id": "1", "role": "user", "content": "And the moon?"}],
+    "forwardedProps": {"model": "demo"},
+}
 IN_THREAD = {"thread": THREAD_ID}
 BACKGROUND = {"input": "And the moon?", "model": "demo", "background": True}
 UI_MESSAGE = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "And the moon?"}]}
@@ -188,6 +194,8 @@ ROUTES: dict[str, Route] = {
     "api:list_models": Route("signed in"),
     "api:check_model": Route("signed in", owner_status=422),
     "api:list_keys": Route("signed in"),
+    # AG-UI
+    "ag-ui": Route("signed in", method="POST", form=AGENT_INPUT),
     # LangGraph
     "langgraph-threads": Route("signed in", method="POST"),
     "langgraph-thread": Route("signed in", "thread"),

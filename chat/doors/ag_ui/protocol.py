@@ -1,0 +1,115 @@
+"""The one request of AG-UI: the input of a run.
+
+The server has the messages of a thread, so only the last one counts, and system messages before
+it. Fields that ask for something else are refused, never ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from chat.api.problems import Problem
+from chat.doors.bodies import (
+    EMPTY_VALUES,
+    build_invalid,
+    build_unsupported,
+    join_parts,
+    read_name,
+    read_text,
+    refuse_others,
+)
+from chat.doors.models import MAX_CLIENT_NAME_CHARS
+from chat.doors.threads import Question
+from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
+
+DOOR_NAME = "ag-ui"
+PROTOCOL_VERSION = "1.0"
+KNOWN_VERSIONS = re.compile(r"1\.\d+")
+MAX_RUN_ID_CHARS = 200
+REFUSED = ("tools", "context", "state", "resume")
+"""Fields of the protocol that are not here. Empty ones ask for nothing."""
+FORWARDED = ("model", "stop")
+INSTRUCTIONS = {"system", "developer"}
+MADE_BY_SERVER = {"reasoning", "activity"}
+"""Roles of messages that clients send back, and that nobody has typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInput:
+    """Without a `question` a client only wants to see a run. `stops` asks to stop it.
+    `has_answers`: the client knows answers, so the thread can't be new."""
+
+    thread_id: str
+    run_id: str
+    question: Question | None
+    has_answers: bool
+    stops: bool
+
+
+def parse_input(body: Mapping[str, Any]) -> AgentInput:
+    """Raises Problem."""
+    for name in REFUSED:
+        if body.get(name) not in EMPTY_VALUES:
+            raise build_unsupported(name)
+    version = body.get("protocolVersion", PROTOCOL_VERSION)
+    if not isinstance(version, str) or not KNOWN_VERSIONS.fullmatch(version):
+        raise build_unsupported("protocolVersion")
+    forwarded = body.get("forwardedProps") or {}
+    if not isinstance(forwarded, dict):
+        raise build_invalid("forwardedProps")
+    refuse_others(forwarded, FORWARDED, "forwardedProps.")
+    messages = body.get("messages") or []
+    if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
+        raise build_invalid("messages")
+    return AgentInput(
+        read_name(body.get("threadId"), "threadId", MAX_CLIENT_NAME_CHARS),
+        read_name(body.get("runId"), "runId", MAX_RUN_ID_CHARS),
+        _find_question(messages, _read_model(forwarded)),
+        any(message.get("role") == "assistant" for message in messages),
+        _read_stop(forwarded),
+    )
+
+
+def _find_question(messages: list[dict[str, Any]], model: str) -> Question | None:
+    """The last message that a person has typed."""
+    texts = [message for message in messages if message.get("role") == "user"]
+    if not texts:
+        return None
+    system = [
+        join_parts(message.get("content"), "messages")
+        for message in messages
+        if message.get("role") in INSTRUCTIONS
+    ]
+    text = join_parts(texts[-1].get("content"), "messages")
+    return Question(text, model, read_text("\n\n".join(system), "messages"))
+
+
+def require_new_question(body: Mapping[str, Any], asked: AgentInput) -> Question:
+    """The question of a run that is not there yet; it must be the last message. Raises Problem."""
+    roles = [message.get("role") for message in body.get("messages") or []]
+    roles = [role for role in roles if role not in MADE_BY_SERVER]
+    if asked.question is None or roles[-1] != "user":
+        raise build_invalid("messages")
+    return asked.question
+
+
+def _read_model(forwarded: Mapping[str, Any]) -> str:
+    model = forwarded.get("model") or ""
+    return read_name(model, "forwardedProps.model", MAX_FORM_VALUE_CHARS) if model else ""
+
+
+def _read_stop(forwarded: Mapping[str, Any]) -> bool:
+    stops = forwarded.get("stop") or False
+    if not isinstance(stops, bool):
+        raise build_invalid("forwardedProps.stop")
+    return stops
+
+
+def build_reused() -> Problem:
+    text = _("This runId was used for another message. Use a new one for a new message.")
+    return Problem(409, "key_reused", text)
