@@ -3,7 +3,7 @@ that its tests are skipped."""
 
 import sys
 
-from tools.services import ai_sdk, litellm, llama, llm_comply, node, schemathesis
+from tools.services import ai_sdk, litellm, llama, llm_comply, node, run_clients, schemathesis
 from tools.services.python_environment import Missing
 
 INSTALLERS = {
@@ -11,6 +11,7 @@ INSTALLERS = {
     "litellm": litellm.ENVIRONMENT.install,
     "llama": llama.install,
     "llm-comply": llm_comply.ENVIRONMENT.install,
+    "runs": run_clients.install,
     "schemathesis": schemathesis.ENVIRONMENT.install,
 }
 
