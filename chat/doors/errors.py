@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chat.api.problems import Problem, build_not_found, from_rejection
 from chat.replies import ReplyRejected
+from streaming.access import StreamNotFound
 
 View = Callable[..., HttpResponseBase]
 
@@ -29,7 +30,8 @@ def answer_errors(build_response: Callable[[Problem], HttpResponse]) -> Callable
                 return build_response(problem)
             except ReplyRejected as rejection:
                 return build_response(from_rejection(rejection))
-            except (Http404, ObjectDoesNotExist):  # the last: it was deleted meanwhile
+            except (Http404, ObjectDoesNotExist, StreamNotFound):
+                # The last two mean that something was deleted meanwhile.
                 return build_response(build_not_found())
 
         return wrapper
