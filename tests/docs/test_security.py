@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 from accounts.factors.recovery_codes import CODE_CHARS
 from accounts.password_rules import MIN_DIGITS, MIN_OTHER_CHARS, PRODUCT_WORDS
 from accounts.session_store import MAX_SESSION_SECONDS
+from tests.docs.named_tests import collect_ways
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -69,13 +67,7 @@ def test_a_proof_that_is_missing_is_found() -> None:
 
 @cache
 def collect_named_tests() -> dict[str, set[str]]:
-    """How the variants of each test in the named files are run, by name. A process of its own
-    collects them, because this one has only the tests that it runs."""
-    proofs = {proof for page in PAGES for proof in list_proofs(page.read_text())}
-    paths = {f"tests/{proof.partition('::')[0]}" for proof in proofs if "/test_" in proof}
-    command = [sys.executable, "-m", "tests.docs.collected", *sorted(paths)]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return {name: set(ways) for name, ways in json.loads(printed.splitlines()[-1]).items()}
+    return collect_ways(proof for page in PAGES for proof in list_proofs(page.read_text()))
 
 
 def find_ways(proof: str, ways_by_test: dict[str, set[str]]) -> set[str]:
