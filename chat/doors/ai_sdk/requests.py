@@ -41,7 +41,7 @@ class ClientMessage(BaseModel):
     parts: list[dict[str, Any]]
 
 
-class ChatRequest(SettingsIn):
+class UIMessageRequest(SettingsIn):
     """The body of a request. Fields of an application's own are ignored, as the AI SDK does."""
 
     model_config = ConfigDict(extra="ignore")
@@ -71,17 +71,17 @@ class Cursor:
     index: int
 
 
-def parse_request(body: bytes | str) -> ChatRequest:
+def parse_request(body: bytes | str) -> UIMessageRequest:
     """Raises Problem."""
-    return _validate(ChatRequest.model_validate_json, body)
+    return _validate(UIMessageRequest.model_validate_json, body)
 
 
-def parse_fields(fields: dict[str, Any]) -> ChatRequest:
+def parse_fields(fields: dict[str, Any]) -> UIMessageRequest:
     """As `parse_request`, of JSON that was read already. Raises Problem."""
-    return _validate(ChatRequest.model_validate, fields)
+    return _validate(UIMessageRequest.model_validate, fields)
 
 
-def _validate(read: Callable[[Any], ChatRequest], given: object) -> ChatRequest:
+def _validate(read: Callable[[Any], UIMessageRequest], given: object) -> UIMessageRequest:
     try:
         request = read(given)
     except ValidationError as error:
@@ -100,7 +100,7 @@ def _describe_invalid(error: ValidationError) -> Problem:
     return Problem(400, "invalid", text % {"field": field})
 
 
-def _check_question(request: ChatRequest) -> None:
+def _check_question(request: UIMessageRequest) -> None:
     if request.tools:
         raise Problem(400, "unsupported", _("Tools are not supported. Send no “tools”."))
     if any(message.role == "system" for message in request.messages):

@@ -20,7 +20,7 @@ from accounts.models import User
 from chat import replies
 from chat.api.problems import Problem, build_not_found
 from chat.api.replies import apply_given
-from chat.doors.ai_sdk.requests import ChatRequest, ClientMessage, Cursor
+from chat.doors.ai_sdk.requests import ClientMessage, Cursor, UIMessageRequest
 from chat.doors.models import ClientThread
 from chat.models import Conversation, Message
 from chat.presentation.model_groups import load_default_model
@@ -71,7 +71,7 @@ def _select_answers(conversation: Conversation | None) -> QuerySet[Message]:
 
 
 @transaction.atomic
-def start_reply(user: User, request: ChatRequest) -> Reply:
+def start_reply(user: User, request: UIMessageRequest) -> Reply:
     """Raises ReplyRejected or Problem."""
     thread = _lock_thread(user, request.id)
     conversation = thread.conversation
@@ -105,7 +105,7 @@ def _lock_thread(user: User, name: str) -> ClientThread:
 
 
 def _find_asked(
-    user: User, request: ChatRequest, conversation: Conversation | None
+    user: User, request: UIMessageRequest, conversation: Conversation | None
 ) -> Reply | None:
     """The reply to the last message, if it was sent before: with this text, with another one, or
     from another client, in which case its id is ours."""
@@ -120,7 +120,7 @@ def _find_asked(
     return Reply(answer.conversation, answer.parent, answer, answer.stream)
 
 
-def _ask(user: User, request: ChatRequest, conversation: Conversation | None) -> Reply:
+def _ask(user: User, request: UIMessageRequest, conversation: Conversation | None) -> Reply:
     if conversation is not None:
         chosen = ReplySettings.from_conversation(conversation, request.model or "")
     elif request.model:
@@ -152,7 +152,7 @@ def _find_position(
     return PagePosition(id, conversation.current_leaf_id)
 
 
-def _edit(user: User, request: ChatRequest, asked: Reply) -> Reply:
+def _edit(user: User, request: UIMessageRequest, asked: Reply) -> Reply:
     chosen = ReplySettings.from_conversation(asked.conversation, request.model or "")
     return replies.edit_question(
         user,
@@ -163,7 +163,7 @@ def _edit(user: User, request: ChatRequest, asked: Reply) -> Reply:
     )
 
 
-def _regenerate(user: User, request: ChatRequest, asked: Reply) -> Reply:
+def _regenerate(user: User, request: UIMessageRequest, asked: Reply) -> Reply:
     """Nothing tells a request that was sent twice from a second one. So while a new version is
     being written, the same request means that one."""
     answers = _select_answers(asked.conversation).filter(parent=asked.question)
@@ -183,11 +183,11 @@ def _regenerate(user: User, request: ChatRequest, asked: Reply) -> Reply:
 # Ids
 
 
-def _build_id(user: User, request: ChatRequest) -> UUID:
+def _build_id(user: User, request: UIMessageRequest) -> UUID:
     return _hash(user, "message", request.id, request.question.id)
 
 
-def _build_edit_id(user: User, request: ChatRequest) -> UUID:
+def _build_edit_id(user: User, request: UIMessageRequest) -> UUID:
     return _hash(user, "edit", request.id, request.question.id, request.text)
 
 

@@ -58,7 +58,7 @@ person stops it. Without another request within this time it was the person."""
 
 
 @dataclass
-class Reading:
+class FollowedAnswer:
     """An answer that this socket reads. `stream_id` is 0 until it is known."""
 
     request_id: str
@@ -79,7 +79,7 @@ class ChatConsumer(SessionConsumer):
         super().__init__(*args, **kwargs)
         self._frame_budget = FrameBudget()
         self._pace = CommandPace()
-        self._readings: dict[str, Reading] = {}
+        self._followed: dict[str, FollowedAnswer] = {}
         self._subscriptions = ExitStack()
         self.user: Any = None
 
@@ -144,10 +144,10 @@ class ChatConsumer(SessionConsumer):
         match frame:
             case Send():
                 await self._wait_for_turn(SEND_COST - 1)
-                self._start_reading(frame, partial(self._start_reply, frame.fields))
+                self._start_following(frame, partial(self._start_reply, frame.fields))
             case Resume():
                 await self._wait_for_turn(FOLLOW_COST - 1)
-                self._start_reading(frame, partial(self._find_answer, frame.chat))
+                self._start_following(frame, partial(self._find_answer, frame.chat))
             case Abort():
                 self._abort(frame.request_id)
 
@@ -163,25 +163,25 @@ class ChatConsumer(SessionConsumer):
         answer = find_answer(self.user, chat, None)
         return (answer, answer.stream) if answer and answer.stream else None
 
-    def _start_reading(self, frame: Send | Resume, find: Callable[[], Found]) -> None:
-        if frame.request_id in self._readings:
+    def _start_following(self, frame: Send | Resume, find: Callable[[], Found]) -> None:
+        if frame.request_id in self._followed:
             raise BadFrame(_("This request runs already."), frame.request_id)
-        if len(self._readings) >= MAX_ANSWERS:
+        if len(self._followed) >= MAX_ANSWERS:
             raise BadFrame(_("You are reading too many answers at once."), frame.request_id)
-        reading = Reading(frame.request_id, frame.chat, isinstance(frame, Resume))
-        self._readings[frame.request_id] = reading
-        reading.task = self.start_task(self._read_answer(reading, find), "answer")
-        reading.task.add_done_callback(lambda done: self._forget(reading))
+        followed = FollowedAnswer(frame.request_id, frame.chat, isinstance(frame, Resume))
+        self._followed[frame.request_id] = followed
+        followed.task = self.start_task(self._follow_answer(followed, find), "answer")
+        followed.task.add_done_callback(lambda done: self._forget(followed))
 
-    def _forget(self, reading: Reading) -> None:
-        if self._readings.get(reading.request_id) is reading:
-            del self._readings[reading.request_id]
+    def _forget(self, followed: FollowedAnswer) -> None:
+        if self._followed.get(followed.request_id) is followed:
+            del self._followed[followed.request_id]
 
     # Answers
 
-    async def _read_answer(self, reading: Reading, find: Callable[[], Found]) -> None:
+    async def _follow_answer(self, followed: FollowedAnswer, find: Callable[[], Found]) -> None:
         """Send the answer that `find` returns from the database."""
-        id = reading.request_id
+        id = followed.request_id
         try:
             found = await run_in_db(find)
         except (Problem, *TRANSLATED) as error:
@@ -193,13 +193,13 @@ class ChatConsumer(SessionConsumer):
         else:
             if found is None:
                 await self._send(frames.encode_no_active(id))
-            elif reading.is_aborted:
-                await self._stop(reading, found[1].pk)
+            elif followed.is_aborted:
+                await self._stop(followed, found[1].pk)
             else:
-                await self._send_answer(reading, *found)
+                await self._send_answer(followed, *found)
 
-    async def _send_answer(self, reading: Reading, answer: Message, stream: Stream) -> None:
-        id, reading.stream_id = reading.request_id, stream.pk
+    async def _send_answer(self, followed: FollowedAnswer, answer: Message, stream: Stream) -> None:
+        id, followed.stream_id = followed.request_id, stream.pk
         if (delay := get_simulated_drop(stream)) is not None:
             asyncio.get_running_loop().call_later(delay, self.schedule_close, CLOSE_SIMULATED_DROP)
         parts = UIMessageStream(answer)
@@ -234,18 +234,18 @@ class ChatConsumer(SessionConsumer):
 
     def _abort(self, request_id: str) -> None:
         """A client can stop only the answers that it reads on this socket."""
-        reading = self._readings.pop(request_id, None)
-        if reading is None:
+        followed = self._followed.pop(request_id, None)
+        if followed is None:
             return
-        reading.is_aborted = True
-        if reading.task is not None and reading.stream_id:
-            reading.task.cancel()
-            self.start_task(self._stop(reading, reading.stream_id), "stop of an answer")
+        followed.is_aborted = True
+        if followed.task is not None and followed.stream_id:
+            followed.task.cancel()
+            self.start_task(self._stop(followed, followed.stream_id), "stop of an answer")
 
-    async def _stop(self, reading: Reading, stream_id: int) -> None:
-        if reading.is_resumed:
+    async def _stop(self, followed: FollowedAnswer, stream_id: int) -> None:
+        if followed.is_resumed:
             await asyncio.sleep(RESUME_GRACE_SECONDS)
-            if any(other.chat == reading.chat for other in self._readings.values()):
+            if any(other.chat == followed.chat for other in self._followed.values()):
                 return
         if self.may_write:
             await run_in_db(lifecycle.stop, stream_id)
