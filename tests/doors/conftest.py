@@ -16,7 +16,7 @@ from tools.deployment.deployment import Web
 SERVER_NAMES = ("daphne", "uvicorn")
 
 
-@pytest.fixture(scope="module", params=SERVER_NAMES)
+@pytest.fixture(scope="package", params=SERVER_NAMES)
 def web(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
 ) -> Iterator[Web]:
