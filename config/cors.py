@@ -17,7 +17,7 @@ from streaming.doors.origin import get_header
 
 ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 ALLOWED_HEADERS = b"Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
-EXPOSED_HEADERS = b"Content-Location, Location, Retry-After, Stream-State"
+EXPOSED_HEADERS = b"Retry-After, Stream-State"
 PREFLIGHT_SECONDS = b"600"
 
 

@@ -16,10 +16,10 @@ import pytest
 
 from tests.e2e.replies import find_runner
 from tests.skipping import skip_or_fail
-from tools.deployment.cutting_proxy import CuttingProxy
 from tools.deployment.deployment import ROOT, Deployment
+from tools.deployment.stream_cutter import StreamCutter
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
-from tools.services import Postgres, run_clients
+from tools.services import Postgres, node, run_clients
 from tools.services.python_environment import Missing
 from tools.services.run_clients import KINDS, Kind, RunClient
 from tools.waiting import until
@@ -58,7 +58,7 @@ UNLIMITED = {
 def install_clients() -> None:
     try:
         run_clients.install()
-    except Missing as missing:
+    except (Missing, node.Missing) as missing:
         skip_or_fail(str(missing))
 
 
@@ -168,13 +168,13 @@ def test_the_programs_of_the_documents_work(site: Site, tmp_path: Path) -> None:
 
 
 def test_each_client_survives_a_connection_that_is_cut_at_twenty_places(site: Site) -> None:
-    proxies: list[CuttingProxy] = []
+    proxies: list[StreamCutter] = []
     with ExitStack() as stack:
         running = []
         for number, kind in enumerate(KINDS):
             places = random.Random(number)
             lengths = [places.randint(1, MAX_CUT_BYTES) for _ in range(CUTS)]
-            proxy = stack.enter_context(CuttingProxy(site.deployment.web.port, lengths))
+            proxy = stack.enter_context(StreamCutter(site.deployment.web.port, lengths))
             proxies.append(proxy)
             question = f"cut of {kind} {uuid4()}"
             text = site.script(question, *LONG, delay=0.08)

@@ -352,7 +352,7 @@ MISSING = [
 def test_the_rest_of_the_server_says_that_it_is_not_there(program: Program) -> None:
     for method, path in MISSING:
         answer = program.send(method, f"/langgraph/{path}", {} if method == "POST" else None)
-        assert (answer.status_code, answer.data["code"]) == (501, "not_here"), path
+        assert (answer.status_code, answer.data["code"]) == (404, "not_here"), path
 
 
 def test_errors_outside_of_views_have_the_same_shape(program: Program) -> None:

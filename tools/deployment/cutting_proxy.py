@@ -1,67 +1,69 @@
-"""A reverse proxy that breaks event streams off after a number of bytes."""
+"""A proxy that breaks connections off in the middle of answers."""
 
 from __future__ import annotations
 
-import re
 import socket
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Self
 
-from tools.deployment.http_proxy import PIECE, Faults, HttpProxy, forward, read_head
+PIECE = 64 * 1024
 
 
-class CuttingProxy(HttpProxy):
-    """Breaks off the body of each event stream after as many bytes as the next of `lengths` says.
-    When they are used up, all goes through. `cut_count` says how many were broken off.
+class CuttingProxy:
+    """Forwards TCP from a loopback port of its own to another one. Each connection takes the next
+    number of `cuts`, and is broken off after so many bytes from the server; then come whole ones.
 
-    Node takes a body that breaks off for complete if the head announced the end of the connection.
-    So every other head does."""
+    with CuttingProxy(deployment.web.port, [300, 2_000]) as proxy:
+        client = OpenAI(base_url=f"{proxy.url}/v1")
+    """
 
-    def __init__(self, target: int, lengths: Iterable[int]) -> None:
-        super().__init__(target, Faults())
-        self._lengths = iter(lengths)
-        self._lock = threading.Lock()
+    def __init__(self, target: int, cuts: Iterable[int]) -> None:
+        self._target = target
+        self._cuts = iter(cuts)
         self.cut_count = 0
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._port: int = self._listener.getsockname()[1]
 
-    def _forward_both_ways(
-        self,
-        near: socket.socket,
-        far: socket.socket,
-        cut_after: float | None,
-        buffer_bytes: int = 0,
-    ) -> None:
-        def cut() -> None:
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            cut = next(self._cuts, None)
+            threading.Thread(target=self._serve, args=(near, cut), daemon=True).start()
+
+    def _serve(self, near: socket.socket, cut: int | None) -> None:
+        with near, suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as far:
+            there = threading.Thread(target=self._forward, args=(near, far, None), daemon=True)
+            there.start()
+            self._forward(far, near, cut)
             for end in (near, far):
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
+            there.join()
 
-        there = threading.Thread(target=forward, args=(near, far, 0, cut), daemon=True)
-        there.start()
-        head, first = read_head(far)
-        length = self._choose_length(head)
-        if self.cut_count % 2:
-            head = re.sub(r"(?im)^connection: close\r\n", "", head)
-        near.sendall(head.encode("latin-1"))
-        self._forward_body(far, near, first, length)
-        cut()
-        there.join()
-
-    def _choose_length(self, head: str) -> int | None:
-        if "text/event-stream" not in head.lower():
-            return None
-        with self._lock:
-            return next(self._lengths, None)
-
-    def _forward_body(
-        self, far: socket.socket, near: socket.socket, piece: bytes, length: int | None
-    ) -> None:
-        sent = 0
-        while length is None or sent + len(piece) < length:
-            near.sendall(piece)
-            sent += len(piece)
-            if not (piece := far.recv(PIECE)):
-                return
-        near.sendall(piece[: length - sent])
-        with self._lock:
-            self.cut_count += 1
+    def _forward(self, source: socket.socket, sink: socket.socket, left: int | None) -> None:
+        with suppress(OSError):
+            while piece := source.recv(PIECE):
+                sink.sendall(piece if left is None else piece[:left])
+                if left is not None:
+                    left -= len(piece)
+                    if left <= 0:
+                        self.cut_count += 1
+                        return

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from tools.services import node
-from tools.services.python_environment import ROOT, Missing, PythonEnvironment
+from tools.services.python_environment import ROOT, PythonEnvironment
 
 Kind = Literal["langgraph-python", "langgraph-js", "ag-ui"]
 KINDS: tuple[Kind, ...] = ("langgraph-python", "langgraph-js", "ag-ui")
@@ -24,12 +24,9 @@ WAIT_SECONDS = 90.0
 
 
 def install() -> None:
-    """Raises python_environment.Missing."""
+    """Raises python_environment.Missing or node.Missing."""
     ENVIRONMENT.install()
-    try:
-        PACKAGES.install()
-    except node.Missing as missing:
-        raise Missing(f"The clients of runs are left out: {missing}") from None
+    PACKAGES.install()
 
 
 class RunClient:

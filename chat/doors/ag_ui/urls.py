@@ -4,4 +4,5 @@ from django.urls import path
 
 from chat.doors.ag_ui import views
 
-urlpatterns = [path("", views.run_agent, name="ag-ui")]
+app_name = "ag-ui"
+urlpatterns = [path("", views.run_agent, name="run")]

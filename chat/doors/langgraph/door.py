@@ -18,5 +18,6 @@ DOOR = Door(
     urls="chat.doors.langgraph.urls",
     encode_error=encode_error,
     reply_paths=rf"{PATH}threads/[^/]+/runs(/stream|/wait)?",
+    answers=("Content-Location", "Location"),
     stop_paths=rf"{PATH}threads/[^/]+/runs/[^/]+/cancel",
 )

@@ -211,4 +211,4 @@ def answer_missing(request: HttpRequest, rest: str) -> HttpResponseBase:
     text = _(
         "Holdfast has threads and runs with text. This part of LangGraph’s server is not here."
     )
-    return build_error(Problem(501, "not_here", text))
+    return build_error(Problem(404, "not_here", text))

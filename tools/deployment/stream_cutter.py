@@ -1,0 +1,67 @@
+"""A reverse proxy that breaks event streams off after a number of bytes."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+
+from tools.deployment.http_proxy import PIECE, Faults, HttpProxy, forward, read_head
+
+
+class StreamCutter(HttpProxy):
+    """Breaks off the body of each event stream after as many bytes as the next of `lengths` says.
+    When they are used up, all goes through. `cut_count` says how many were broken off.
+
+    Node takes a body that breaks off for complete if the head announced the end of the connection.
+    So every other head does."""
+
+    def __init__(self, target: int, lengths: Iterable[int]) -> None:
+        super().__init__(target, Faults())
+        self._lengths = iter(lengths)
+        self._lock = threading.Lock()
+        self.cut_count = 0
+
+    def _forward_both_ways(
+        self,
+        near: socket.socket,
+        far: socket.socket,
+        cut_after: float | None,
+        buffer_bytes: int = 0,
+    ) -> None:
+        def cut() -> None:
+            for end in (near, far):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+        there = threading.Thread(target=forward, args=(near, far, 0, cut), daemon=True)
+        there.start()
+        head, first = read_head(far)
+        length = self._choose_length(head)
+        if self.cut_count % 2:
+            head = re.sub(r"(?im)^connection: close\r\n", "", head)
+        near.sendall(head.encode("latin-1"))
+        self._forward_body(far, near, first, length)
+        cut()
+        there.join()
+
+    def _choose_length(self, head: str) -> int | None:
+        if "text/event-stream" not in head.lower():
+            return None
+        with self._lock:
+            return next(self._lengths, None)
+
+    def _forward_body(
+        self, far: socket.socket, near: socket.socket, piece: bytes, length: int | None
+    ) -> None:
+        sent = 0
+        while length is None or sent + len(piece) < length:
+            near.sendall(piece)
+            sent += len(piece)
+            if not (piece := far.recv(PIECE)):
+                return
+        near.sendall(piece[: length - sent])
+        with self._lock:
+            self.cut_count += 1
