@@ -79,10 +79,14 @@ class Sender(SessionHolder):
         self._has_finished = False
         self._breaks_off = False
         self._ends_cleanly = False
+        self._ending: asyncio.Task[None] | None = None
 
     def clean_up(self) -> None:
         super().clean_up()
-        self._body.close()
+        if self._ending is None:
+            self._body.close()
+        else:  # it still sends the end of the body, even if the server has cancelled the rest
+            self._ending.add_done_callback(lambda _: self._body.close())
 
     def schedule_close(self, code: int) -> None:
         self._breaks_off = True
@@ -92,9 +96,9 @@ class Sender(SessionHolder):
         self._breaks_off = not (self._ends_cleanly and self._has_started)
         self._is_over.set()
         # Daphne cancels the task that sends this response, so another one sends its end.
-        ending = asyncio.create_task(self._end_early())
-        _endings.add(ending)
-        ending.add_done_callback(_endings.discard)
+        self._ending = asyncio.create_task(self._end_early())
+        _endings.add(self._ending)
+        self._ending.add_done_callback(_endings.discard)
 
     def on_session_checked(self, user: Any) -> None:
         """Nothing here depends on the user's row."""
