@@ -18,7 +18,7 @@ EndState = Literal["completed", "stopped", "failed", "interrupted"]
 
 
 class Frame(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 # Of the client
@@ -74,7 +74,8 @@ class SendCommand(SettingsIn):
     request: str = Field(min_length=1, max_length=MAX_REQUEST_CHARS)
     text: Text
     conversation: Id | None = None
-    model: ModelName | None = Field(None, description="A new conversation needs one.")
+    model: ModelName | None = None
+    """A new conversation needs one."""
     title: str | None = Field(None, min_length=1, max_length=MAX_TITLE_CHARS)
     parent_id: Id | None = None
 
@@ -105,7 +106,8 @@ class ChunkFrame(Frame):
     stream: Id
     first: int
     index: int
-    kind: str = Field(description="text, reasoning or seam; a later version may have others.")
+    kind: str
+    """text, reasoning or seam; a later version may have others."""
     delta: str
     offset: int
 
@@ -190,7 +192,8 @@ class ErrorFrame(Frame):
     stream: Id | None = None
     request: str | None = None
     errors: list[FieldError] | None = None
-    retry_after: int | None = Field(None, description="Seconds.")
+    retry_after: int | None = None
+    """Seconds."""
 
 
 class ByeFrame(Frame):
