@@ -175,9 +175,9 @@ def read_table() -> str:
 
 
 def main() -> None:
-    from tests.docs.named_tests import collect_ways
+    from tests.docs.named_tests import collect_named_tests
 
-    table = build_table(collect_ways(list_proofs()))
+    table = build_table(collect_named_tests())
     PAGE.write_text(PAGE.read_text().replace(f"{BEGIN}{read_table()}", f"{BEGIN}{table}"))
 
 

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 
 import pytest
 
 from chat.doors.registry import load_doors
 from tests.docs import doors_table
-from tests.docs.named_tests import collect_ways
+from tests.docs.named_tests import collect_named_tests
 
 PAGE = doors_table.PAGE.read_text()
 
 
-@cache
-def collect() -> dict[str, set[str]]:
-    return collect_ways(doors_table.list_proofs())
-
-
 @pytest.mark.timeout(300)
 def test_the_table_is_that_of_the_tests() -> None:
-    table = doors_table.build_table(collect())
+    table = doors_table.build_table(collect_named_tests())
     assert doors_table.read_table() == table, "run python -m tests.docs.doors_table"
 
 
 @pytest.mark.timeout(300)
 def test_a_proof_that_nothing_runs_is_found() -> None:
     with pytest.raises(LookupError):
-        doors_table.build_cell("doors/test_cursors.py::test_nothing", collect())
+        doors_table.build_cell("doors/test_cursors.py::test_nothing", collect_named_tests())
 
 
 def test_every_ability_is_explained() -> None:

@@ -11,14 +11,9 @@ import pytest
 from accounts.factors.recovery_codes import CODE_CHARS
 from accounts.password_rules import MIN_DIGITS, MIN_OTHER_CHARS, PRODUCT_WORDS
 from accounts.session_store import MAX_SESSION_SECONDS
-from tests.docs.named_tests import collect_ways
+from tests.docs.named_tests import SECURITY_PAGES, collect_named_tests, list_proofs
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [
-    ROOT / "SECURITY.md",
-    ROOT / "docs" / "security.md",
-    *sorted((ROOT / "docs" / "security").glob("*.md")),
-]
 FINDINGS = [
     *(f"H{number}" for number in range(1, 9)),
     *(f"M{number}" for number in range(1, 12)),
@@ -35,11 +30,6 @@ def read_page(name: str) -> str:
     return (ROOT / "docs" / "security" / name).read_text()
 
 
-def list_proofs(text: str) -> list[str]:
-    """Tests and lines of the code, such as `accounts/test_keys.py::test_a_key_is_added`."""
-    return re.findall(r"`([\w/]+\.py(?:::\w+)?)`", text)
-
-
 @cache
 def read_source(path: str) -> str:
     """Tests are named relative to their folder. Empty if there is no such file."""
@@ -54,7 +44,7 @@ def exists(proof: str) -> bool:
     return re.search(defined, read_source(path), re.MULTILINE) is not None
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", SECURITY_PAGES, ids=lambda page: page.name)
 def test_every_proof_exists(page: Path) -> None:
     assert [proof for proof in list_proofs(page.read_text()) if not exists(proof)] == []
 
@@ -63,11 +53,6 @@ def test_a_proof_that_is_missing_is_found() -> None:
     assert exists("docs/test_security.py::test_every_proof_exists")
     assert not exists("docs/test_security.py::test_every_proof_exist")
     assert not exists("docs/test_nothing.py::test_every_proof_exists")
-
-
-@cache
-def collect_named_tests() -> dict[str, set[str]]:
-    return collect_ways(proof for page in PAGES for proof in list_proofs(page.read_text()))
 
 
 def find_ways(proof: str, ways_by_test: dict[str, set[str]]) -> set[str]:
@@ -93,7 +78,7 @@ def list_wrong_tests(text: str, ways_by_test: dict[str, set[str]]) -> list[str]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", SECURITY_PAGES, ids=lambda page: page.name)
 def test_every_named_test_runs_where_the_page_says(page: Path) -> None:
     assert list_wrong_tests(page.read_text(), collect_named_tests()) == []
 
