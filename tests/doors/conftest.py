@@ -1,5 +1,5 @@
-"""A web process for the tests of doors. A test for two servers runs on one of them every day;
-`make prove` runs it on the other, too."""
+"""A web process for the tests of doors. A test for two servers runs on one of them every day, and
+the table of cursors has one state of a stream for each door; `make prove` runs all of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ def web(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    run_one_of_each(items, _find_door)
     run_one_of_each(items, _remove_server_from_name)
+
+
+def _find_door(item: pytest.Item) -> str | None:
+    values = getattr(getattr(item, "callspec", None), "params", {})
+    return f"{item.path} {values['door']}" if {"door", "state"} <= values.keys() else None
 
 
 def _remove_server_from_name(item: pytest.Item) -> str | None:
