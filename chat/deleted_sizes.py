@@ -1,11 +1,12 @@
-"""Remembers for a day how much text a person had sent in chats that were deleted since. Otherwise a
-deletion would make room for the limit of characters a day."""
+"""Remembers for a day how much text a person has sent that no reply in the database counts: in
+chats that were deleted since, and what programs stored without a reply. Otherwise either would make
+room for the limit of characters a day."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import ClassVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import models
@@ -19,7 +20,8 @@ DAY = timedelta(days=1)
 
 
 class DeletedSize(models.Model):
-    """Characters of the replies of one deleted chat, at the time of the newest of them."""
+    """Characters of the replies of one deleted chat, at the time of the newest of them; or of what
+    a program stored at once, under an id of its own."""
 
     conversation_id = models.UUIDField(primary_key=True)
     user = models.ForeignKey(
@@ -49,6 +51,14 @@ def remember_sizes(conversation_id: UUID, user_id: int, streams: StreamQuerySet)
     if sums["size"]:
         DeletedSize.objects.get_or_create(
             conversation_id=conversation_id, defaults={"user_id": user_id, **sums}
+        )
+
+
+def remember_other_chars(user_id: int, size: int) -> None:
+    """Count characters that are stored now, and that are no part of a reply's size."""
+    if size:
+        DeletedSize.objects.create(
+            conversation_id=uuid4(), user_id=user_id, size=size, sent_at=Now()
         )
 
 

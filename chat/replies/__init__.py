@@ -12,7 +12,7 @@ from chat.replies.creation import (
 )
 from chat.replies.errors import CONVERSATION_MOVED, ReplyRejected
 from chat.replies.handler import SOURCE, finalize, load_text, prepare, register_handler
-from chat.replies.programs import add_turns, answer_turns
+from chat.replies.programs import add_turns, answer_turns, count_rows
 from chat.replies.settings import ReplySettings
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "answer_turns",
     "can_continue",
     "continue_reply",
+    "count_rows",
     "edit_question",
     "finalize",
     "find_reply",

@@ -100,10 +100,10 @@ def find_exceeded_limit(
         return _(
             "You have sent many messages within a minute. Wait a minute, then send this again."
         )
-    if _is_over_limit(sent["in_a_minute"], size, limits.chars_per_minute):
+    others = _sum_deleted_sizes(user)
+    if _is_over_limit(sent["in_a_minute"] + others["in_a_minute"], size, limits.chars_per_minute):
         return _("You have sent a lot of text within a minute. Wait a minute, then send it again.")
-    in_a_day = sent["in_a_day"] + _sum_deleted_sizes(user)
-    if _is_over_limit(in_a_day, size, limits.chars_per_day):
+    if _is_over_limit(sent["in_a_day"] + others["in_a_day"], size, limits.chars_per_day):
         return _("You have reached the limit of text for one day. Send this again tomorrow.")
     if _is_over_limit(sum_stored_chars(user), size, limits.stored_chars):
         return _(
@@ -127,10 +127,14 @@ def sum_stored_chars(user: User) -> int:
     return int(owned.aggregate(total=Coalesce(Sum("stored_chars"), 0))["total"])
 
 
-def _sum_deleted_sizes(user: User) -> int:
-    """Characters of the last day in chats that were deleted since."""
+def _sum_deleted_sizes(user: User) -> dict[str, int]:
+    """Characters in chats that were deleted since, and those that programs stored without a
+    reply."""
     recent = DeletedSize.objects.filter(user=user, sent_at__gt=Now() - timedelta(days=1))
-    return int(recent.aggregate(total=Coalesce(Sum("size"), 0))["total"])
+    minute = Q(sent_at__gt=Now() - timedelta(minutes=1))
+    return recent.aggregate(
+        in_a_minute=Coalesce(Sum("size", filter=minute), 0), in_a_day=Coalesce(Sum("size"), 0)
+    )
 
 
 def _is_over_limit(sent: int, size: int, limit: int) -> bool:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from chat.deleted_sizes import remember_other_chars
 from chat.models import Conversation, Message
 from chat.replies import limits
 from chat.replies.creation import (
@@ -28,6 +29,8 @@ from chat.replies.handler import EXACT
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from streaming.providers.types import Turn
 
+ROW_CHARS = 50
+"""A row counts as so many characters beside its text, so that empty ones can't fill the disk."""
 TEMPORARY_AT_MOST = timedelta(days=1)
 """A temporary conversation without any ended reply is deleted then; a running one never is."""
 
@@ -43,9 +46,11 @@ def answer_turns(
     conversation: Conversation | None = None,
     parent_id: UUID | None = None,
     is_temporary: bool = False,
+    other_chars: int = 0,
 ) -> Reply:
     """Ask the last turn, after the others: in a new conversation of this door, or in an existing
-    one, below a message or at its end. Raises ReplyRejected."""
+    one, below a message or at its end. `other_chars` are those that the door stores beside it.
+    Raises ReplyRejected."""
     if not turns or turns[-1].role != "user":
         raise ReplyRejected("no_question", _("The last message must be one of the user."))
     if not turns[-1].text.strip():
@@ -55,7 +60,9 @@ def answer_turns(
     size = sum(len(turn.text) for turn in turns)
     with transaction.atomic():
         into = lock_conversation(user, conversation.pk, request_id) if conversation else None
-        enforce_limits(user, request_id, size + len(fitted.system_prompt))
+        others = other_chars + ROW_CHARS * (len(turns) - 1)
+        enforce_limits(user, request_id, size + len(fitted.system_prompt) + others)
+        remember_other_chars(user.pk, others)
         into = into or _create_conversation(user, turns[-1].text, door, is_temporary)
         into.title = into.title or build_first_title(turns[-1].text)
         parent_id = parent_id or into.current_leaf_id
@@ -90,12 +97,14 @@ def create_history(
     return Message.objects.bulk_create(messages)
 
 
-def add_turns(user: User, conversation: Conversation, turns: Sequence[Turn]) -> list[Message]:
+def add_turns(
+    user: User, conversation: Conversation, turns: Sequence[Turn], other_chars: int = 0
+) -> list[Message]:
     """Write turns at the end of a conversation, without an answer. Raises ReplyRejected."""
     size = sum(len(turn.text) for turn in turns)
     with transaction.atomic():
         into = lock_conversation(user, conversation.pk, uuid4())
-        enforce_limits(user, uuid4(), size)
+        count_rows(user, size + other_chars, max(1, len(turns)))
         messages = create_history(into, into.current_leaf_id, turns)
         if messages:
             into.current_leaf = messages[-1]
@@ -103,3 +112,11 @@ def add_turns(user: User, conversation: Conversation, turns: Sequence[Turn]) -> 
         limits.add_stored_chars(into, size)
         into.save(update_fields=["current_leaf", "title", "stored_chars"])
     return messages
+
+
+@transaction.atomic
+def count_rows(user: User, chars: int, rows: int = 1) -> None:
+    """Count what a program stores without a reply. Raises ReplyRejected if that is too much."""
+    size = chars + ROW_CHARS * rows
+    enforce_limits(user, uuid4(), size)
+    remember_other_chars(user.pk, size)

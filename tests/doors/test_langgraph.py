@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pytest_django import Settings
 
 from accounts.models import User
 from accounts.tokens.models import Scope
@@ -384,3 +385,15 @@ def test_a_thread_of_a_deleted_chat_is_gone(program: Program, owner: User) -> No
     delete(Conversation.objects.get(user=owner))
     assert program.get(f"/langgraph/threads/{thread}").status_code == 404
     assert not ClientThread.objects.exists()
+
+
+def test_threads_without_a_message_count_for_the_limits_of_time(
+    program: Program, settings: Settings
+) -> None:
+    settings.MAX_CHARS_PER_MINUTE = 200
+    create_thread(program)
+    id = create_thread(program)
+    refused = program.post("/langgraph/threads", {})
+    assert (refused.status_code, refused.data["code"]) == (429, "too_much")
+    create_thread(program, thread_id=id, if_exists="do_nothing")  # writes nothing
+    assert ClientThread.objects.count() == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,7 @@ def start_response(user: User, request: ReplyRequest, once: RequestOnce) -> Gate
         conversation=place.conversation,
         parent_id=place.parent.pk if place.parent else None,
         is_temporary=not request.store,
+        other_chars=len(json.dumps(dict(request.parameters))) + len(developer),
     )
     return GatewayResponse.objects.create(
         stream=reply.stream,

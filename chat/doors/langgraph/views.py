@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
@@ -30,7 +31,7 @@ from chat.doors.langgraph.rows import (
 )
 from chat.doors.threads import ask
 from chat.models import ClientThread, Message
-from chat.replies import Reply
+from chat.replies import Reply, count_rows
 from streaming import lifecycle
 from streaming.doors.answers import AwaitedResponse, EncodedResponse
 from streaming.follow import START_CURSOR, read_page
@@ -49,9 +50,12 @@ def build_error(problem: Problem) -> HttpResponse:
 def create_thread(request: HttpRequest) -> HttpResponseBase:
     user = authenticate(request, Scope.WRITE)
     id, may_exist = protocol.parse_thread(read_object(request))
-    thread, is_new = ClientThread.objects.get_or_create(
-        user=user, door=DOOR_NAME, name=str(id or uuid4())
-    )
+    with transaction.atomic():
+        thread, is_new = ClientThread.objects.get_or_create(
+            user=user, door=DOOR_NAME, name=str(id or uuid4())
+        )
+        if is_new:
+            count_rows(user, len(thread.name))
     if not is_new and not may_exist:
         raise Problem(409, "thread_exists", _("There is a thread with this id already."))
     return JsonResponse(build_thread(thread))

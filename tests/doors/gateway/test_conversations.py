@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import User
 from chat.models import Conversation, DeletedSize, GatewayResponse, Message
 from chat.replies.handler import load_turns
+from chat.replies.programs import ROW_CHARS
 from streaming.models import Kind, State, Stream, StreamChunk
 from tests.doors.gateway.program import Program, find_stream, write_response
 
@@ -184,12 +186,13 @@ def test_a_deleted_branch_leaves_the_others(program: Program, owner: User) -> No
     for id in branches:
         write_response(id, "b")
     chars = Conversation.objects.get().stored_chars
+    deleted = find_stream(branches[1]).uuid
     program.send("DELETE", f"/responses/{branches[1]}")
     assert {m.content for m in Message.objects.all()} == {"A", "a", "B0", "b"}
     assert Conversation.objects.get().stored_chars == (chars or 0) - 3
     assert Stream.objects.count() == 2
     assert not StreamChunk.objects.exclude(stream__in=Stream.objects.all()).exists()
-    assert DeletedSize.objects.get().size == 2
+    assert DeletedSize.objects.get(pk=deleted).size == 2
     leaf = Conversation.objects.get().current_leaf
     assert leaf is not None
     assert leaf.content == "a"
@@ -244,3 +247,45 @@ def test_others_get_nothing_of_a_conversation(program: Program, colleague: User)
     refused = stranger.post("/responses", {**body, "conversation": None, "input": references})
     assert refused.data["error"]["code"] == "not_found"
     assert len(list_texts(program, f"/conversations/{id}/items")) == 4
+
+
+def expect_too_much(program: Program, path: str, body: Any) -> None:
+    response = program.post(path, body)
+    assert response.status_code == 429, response.data
+    assert "a lot of text" in response.data["error"]["message"]
+
+
+def test_messages_without_a_reply_count_for_the_limits_of_time(
+    program: Program, settings: Settings
+) -> None:
+    settings.MAX_CHARS_PER_MINUTE = 1_000
+    id = create(program, items=[{"role": "user", "content": "x" * 700}])
+    program.send("DELETE", f"/conversations/{id}")  # makes no room
+    expect_too_much(program, "/conversations", {"items": [{"role": "user", "content": "x" * 300}]})
+    body = {"model": "demo", "input": "x" * 300, "background": True}
+    expect_too_much(program, "/responses", body)
+
+
+def test_rows_without_text_count_for_the_limits_of_time(
+    program: Program, settings: Settings
+) -> None:
+    settings.MAX_CHARS_PER_MINUTE = 20 * ROW_CHARS
+    empty = {"items": [{"role": "user", "content": ""}] * 15}
+    id = create(program)
+    assert program.post(f"/conversations/{id}/items", empty).status_code == 200
+    expect_too_much(program, f"/conversations/{id}/items", empty)
+    expect_too_much(program, "/conversations", {"metadata": {"a": "x" * 200}})
+    history = [*empty["items"], {"role": "user", "content": "Why?"}]
+    body = {"model": "demo", "messages": history, "stream": True}
+    expect_too_much(program, "/chat/completions", body)
+
+
+def test_what_a_response_notes_counts_for_the_limits_of_time(
+    program: Program, settings: Settings
+) -> None:
+    settings.MAX_CHARS_PER_MINUTE = 1_000
+    noted = {"metadata": dict.fromkeys("ab", "x" * 300)}
+    program.ask("A", **noted)
+    expect_too_much(
+        program, "/responses", {"model": "demo", "input": "A", "background": True} | noted
+    )

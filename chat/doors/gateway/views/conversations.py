@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.db import transaction
@@ -26,7 +27,8 @@ def create_conversation(request: HttpRequest, user: User) -> HttpResponse:
         GatewayConversation.objects.create(
             conversation=conversation, user=user, metadata=given.get("metadata", {})
         )
-        add_turns(user, conversation, given.get("items", []))
+        noted = len(json.dumps(given.get("metadata", {})))
+        add_turns(user, conversation, given.get("items", []), noted)
     return answer(conversation)
 
 
