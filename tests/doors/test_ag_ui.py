@@ -289,6 +289,7 @@ REFUSED: list[dict[str, Any]] = [
     {"messages": "a"},
     {"messages": [1]},
     {"messages": [USER, ANSWER]},
+    {"messages": [USER, {"role": ["user"], "content": "a"}]},
     {"messages": [USER, ANSWER, USER]},
     {"messages": [USER | {"content": " "}]},
     {"messages": [USER | {"content": [{"type": "image"}]}]},

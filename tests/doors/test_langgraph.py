@@ -292,6 +292,7 @@ REFUSED: list[dict[str, Any]] = [
     {"input": {"messages": [{"role": "assistant", "content": "Hello"}, HUMAN]}},
     {"input": {"messages": [{"role": "user", "content": "Hello", "id": str(uuid4())}, HUMAN]}},
     {"input": {"messages": [{"role": "tool", "content": "4"}, HUMAN]}},
+    {"input": {"messages": [{"role": ["user"], "content": "4"}]}},
     {"input": {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}},
     {"input": {"messages": [{"role": "user", "content": "  "}]}},
     {"input": {"messages": [HUMAN], "documents": ["a"]}},

@@ -34,8 +34,8 @@ MAX_RUN_ID_CHARS = 200
 REFUSED = ("tools", "context", "state", "resume")
 """Fields of the protocol that are not here. Empty ones ask for nothing."""
 FORWARDED = ("model", "stop")
-INSTRUCTIONS = {"system", "developer"}
-MADE_BY_SERVER = {"reasoning", "activity"}
+INSTRUCTIONS = ("system", "developer")
+MADE_BY_SERVER = ("reasoning", "activity")
 """Roles of messages that clients send back, and that nobody has typed."""
 
 

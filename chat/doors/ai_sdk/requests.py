@@ -60,7 +60,7 @@ class UIMessageRequest(SettingsIn):
     @property
     def text(self) -> str:
         parts = [part["text"] for part in self.question.parts if part.get("type") == "text"]
-        return clean_text(PARAGRAPH.join(parts))
+        return replace_unstorable(clean_text(PARAGRAPH.join(parts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,7 @@ def _check_question(request: UIMessageRequest) -> None:
         raise Problem(400, "unsupported", text)
     if request.question.role != "user":
         raise Problem(400, "invalid", _("The last message must be one of the user."))
-    kinds = {part.get("type") for part in request.question.parts}
-    if "file" in kinds:
+    if any(part.get("type") == "file" for part in request.question.parts):
         raise Problem(400, "unsupported", _("Files are not supported. Send text only."))
     texts = [part.get("text") for part in request.question.parts if part.get("type") == "text"]
     if not all(isinstance(text, str) for text in texts):

@@ -36,6 +36,7 @@ def test_each_refusal_has_a_status_and_a_sentence(call: Ask, owner: User) -> Non
         (build_body("c"), 400, "invalid"),
         (build_body("c", {"id": "x", "role": "user"}), 400, "invalid"),
         (build_body("c", {**QUESTION, "parts": [{"type": "text", "text": 3}]}), 400, "invalid"),
+        (build_body("c", {**QUESTION, "parts": [{"type": ["text"]}]}), 400, "empty"),
         (build_body("c", QUESTION, answer), 400, "invalid"),
         (build_body("c", QUESTION, trigger="steal"), 400, "invalid"),
         (build_body("c", QUESTION, temperature=9), 400, "invalid"),
