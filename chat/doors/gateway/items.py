@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from chat.conversations.tree import Tree
 from chat.doors.gateway import ids
 from chat.doors.gateway.errors import build_invalid
 from chat.doors.gateway.models import GatewayResponse
@@ -20,24 +21,57 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 LIST_PARAMETERS = ("after", "limit", "order", "include")
 
 
-def list_conversation_items(conversation: Conversation) -> list[Item]:
-    """Oldest first, along the newest branch."""
-    return list_items(load_branch(conversation, conversation.current_leaf_id))
+@dataclass(frozen=True, slots=True)
+class ItemKey:
+    """An item of a list without its text. `message_id` is None for the developer's text."""
+
+    id: str
+    message_id: UUID | None
 
 
-def list_input_items(row: GatewayResponse) -> list[Item]:
-    """Everything that the model was sent, oldest first."""
-    items = list_items(load_branch(row.conversation, row.answer.parent_id))
-    if not row.developer_text:
-        return items
+def build_conversation_page(conversation: Conversation, query: Mapping[str, str]) -> Item:
+    """Items along the newest branch. Raises Problem."""
+    keys = _list_keys(conversation, conversation.current_leaf_id)
+    return _build_page(conversation, keys, query)
+
+
+def build_input_page(row: GatewayResponse, query: Mapping[str, str]) -> Item:
+    """Items of everything that the model was sent. Raises Problem."""
+    keys = _list_keys(row.conversation, row.answer.parent_id)
     id = ids.build_id(ids.MESSAGE, row.stream.uuid)
-    return [_build_message(id, "developer", "input_text", row.developer_text), *items]
+    if not row.developer_text:
+        return _build_page(row.conversation, keys, query)
+    developer = _build_message(id, "developer", "input_text", row.developer_text)
+    return _build_page(row.conversation, [ItemKey(id, None), *keys], query, developer)
 
 
-def load_branch(conversation: Conversation, last_id: UUID | None) -> list[Message]:
-    path = Tree.from_conversation(conversation).path_to(last_id)
-    messages = conversation.messages.select_related("stream").in_bulk(path)
-    return [messages[id] for id in path]
+def _list_keys(conversation: Conversation, last_id: UUID | None) -> list[ItemKey]:
+    """Oldest first. A conversation may hold far more text than a page of it."""
+    rows = conversation.messages.annotate(has_reasoning=Q(reasoning__gt=""))
+    nodes = {id: rest for id, *rest in rows.values_list("pk", "parent", "role", "has_reasoning")}
+    keys: list[ItemKey] = []
+    at = last_id
+    while at is not None:
+        parent_id, role, has_reasoning = nodes[at]
+        keys.append(ItemKey(ids.build_id(ids.MESSAGE, at), at))
+        if has_reasoning and role != Message.Role.USER:
+            keys.append(ItemKey(ids.build_id(ids.REASONING, at), at))
+        at = parent_id
+    return keys[::-1]
+
+
+def _build_page(
+    conversation: Conversation,
+    keys: Sequence[ItemKey],
+    query: Mapping[str, str],
+    *others: Item,
+) -> Item:
+    """`others` are items that are no messages. One that was deleted meanwhile is left out."""
+    chosen, has_more = choose_page(keys, query)
+    wanted = {key.message_id for key in chosen if key.message_id}
+    messages = conversation.messages.select_related("stream").in_bulk(wanted)
+    found = {item["id"]: item for item in [*others, *list_items(list(messages.values()))]}
+    return build_list([found[key.id] for key in chosen if key.id in found], has_more=has_more)
 
 
 def list_items(messages: Sequence[Message]) -> list[Item]:
@@ -70,19 +104,22 @@ def _build_message(id: str, role: str, kind: str, text: str) -> Item:
     }
 
 
-def build_page(items: Sequence[Item], query: Mapping[str, str]) -> dict[str, Any]:
-    """The part of a list that a request asks for, newest first by default. Raises Problem."""
+def choose_page(
+    keys: Sequence[ItemKey], query: Mapping[str, str]
+) -> tuple[Sequence[ItemKey], bool]:
+    """The part of a list that a request asks for, newest first by default, and whether there is
+    more. Raises Problem."""
     limit = _read_limit(query.get("limit", str(DEFAULT_LIMIT)))
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise build_invalid("order", _("“order” must be “asc” or “desc”."))
-    ordered = list(items) if order == "asc" else list(reversed(items))
+    ordered = list(keys) if order == "asc" else list(reversed(keys))
     if after := query.get("after"):
-        positions = [at for at, item in enumerate(ordered, 1) if item["id"] == after]
+        positions = [at for at, key in enumerate(ordered, 1) if key.id == after]
         if not positions:
             raise build_invalid("after", _("The list has no item with the id in “after”."))
         ordered = ordered[positions[0] :]
-    return build_list(ordered[:limit], has_more=len(ordered) > limit)
+    return ordered[:limit], len(ordered) > limit
 
 
 def build_list(items: Sequence[Item], *, has_more: bool = False) -> dict[str, Any]:

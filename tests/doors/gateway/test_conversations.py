@@ -9,6 +9,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
+from chat.doors.gateway import items
+from chat.doors.gateway.items import build_items
 from chat.models import Conversation, DeletedSize, GatewayResponse, Message
 from chat.replies.handler import load_turns
 from chat.replies.programs import ROW_CHARS
@@ -289,3 +291,23 @@ def test_what_a_response_notes_counts_for_the_limits_of_time(
     expect_too_much(
         program, "/responses", {"model": "demo", "input": "A", "background": True} | noted
     )
+
+
+def test_a_page_of_items_reads_no_other_texts(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = create(program, items=[{"role": "user", "content": f"A{n}"} for n in range(20)])
+    asked = program.ask("B", conversation=id)
+    write_response(asked["id"], "b")
+    read: list[str] = []
+
+    def record(message: Message) -> list[dict[str, Any]]:
+        read.append(message.content)
+        return build_items(message)
+
+    monkeypatch.setattr(items, "build_items", record)
+    for path in (f"/conversations/{id}/items", f"/responses/{asked['id']}/input_items"):
+        read.clear()
+        shown = list_texts(program, path, "?order=asc&limit=2")
+        assert shown == [("user", "A0"), ("user", "A1")]
+        assert sorted(read) == ["A0", "A1"]

@@ -13,11 +13,10 @@ from chat.doors.gateway.conversation_request import read_conversation_request
 from chat.doors.gateway.errors import build_invalid, choose_view
 from chat.doors.gateway.items import (
     LIST_PARAMETERS,
+    build_conversation_page,
+    build_input_page,
     build_items,
     build_list,
-    build_page,
-    list_conversation_items,
-    list_input_items,
     list_items,
 )
 from chat.doors.gateway.parameters import read_query
@@ -32,13 +31,13 @@ from chat.replies import add_turns
 def list_input(request: HttpRequest, user: User, id: str) -> HttpResponse:
     row = get_response(user, id)
     query = read_query(request.GET, *LIST_PARAMETERS)
-    return JsonResponse(build_page(list_input_items(row), query))
+    return JsonResponse(build_input_page(row, query))
 
 
 def list_of_conversation(request: HttpRequest, user: User, id: str) -> HttpResponse:
     conversation = get_conversation(user, id)
     query = read_query(request.GET, *LIST_PARAMETERS)
-    return JsonResponse(build_page(list_conversation_items(conversation), query))
+    return JsonResponse(build_conversation_page(conversation, query))
 
 
 def create_items(request: HttpRequest, user: User, id: str) -> HttpResponse:
