@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from pytest_django import Settings
@@ -283,6 +283,8 @@ def test_the_same_key_is_one_run(program: Program) -> None:
 
 
 HUMAN = {"role": "user", "content": "Hello"}
+# More than PostgreSQL takes as the parameters of one query.
+EARLIER = [{"role": "assistant", "content": "", "id": str(UUID(int=n))} for n in range(65_535)]
 REFUSED: list[dict[str, Any]] = [
     {"assistant_id": None},
     {"assistant_id": "demo/none"},
@@ -292,6 +294,7 @@ REFUSED: list[dict[str, Any]] = [
     {"input": {"messages": [{"role": "assistant", "content": "Hello"}, HUMAN]}},
     {"input": {"messages": [{"role": "user", "content": "Hello", "id": str(uuid4())}, HUMAN]}},
     {"input": {"messages": [{"role": "tool", "content": "4"}, HUMAN]}},
+    {"input": {"messages": [*EARLIER, HUMAN]}},
     {"input": {"messages": [{"role": ["user"], "content": "4"}]}},
     {"input": {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}},
     {"input": {"messages": [{"role": "user", "content": "  "}]}},

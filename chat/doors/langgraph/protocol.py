@@ -32,6 +32,8 @@ DEFAULT_MODE = "values"
 MODES = ("values", "updates", "messages-tuple", "custom")
 """Nothing here sends `custom` events; clients list the mode nevertheless."""
 DEFAULT_ASSISTANT = "default"
+MAX_INPUT_MESSAGES = 2_000
+"""More than the state of a thread has, which clients send again."""
 HARMLESS: Mapping[str, Collection[Any]] = {
     "stream_resumable": (True,),  # every run is
     "stream_subgraphs": (True,),  # there are none
@@ -108,6 +110,8 @@ def _parse_input(value: object) -> tuple[str, str, tuple[UUID, ...]]:
     if not isinstance(value, dict) or not isinstance(messages, list) or not messages:
         raise build_invalid("input.messages")
     refuse_others(value, {"messages"}, "input.")
+    if len(messages) > MAX_INPUT_MESSAGES:
+        raise build_invalid("input.messages")
     parsed = [_parse_message(message) for message in messages]
     role, text, _id = parsed.pop()
     if role != "human":
