@@ -50,6 +50,8 @@ MAX_ANSWERS = 10
 """Answers that one socket may read at once."""
 SEND_COST = 50
 """A message counts as so many commands: up to five a second and person start a reply."""
+CHARS_PER_COMMAND = 8 * 1024
+"""So many characters of a message count as one more command, because the event loop parses them."""
 SEND_TIMEOUT_SECONDS = 30.0
 """How long a client may read nothing while the server has something to send."""
 RESUME_GRACE_SECONDS = 1.0
@@ -130,7 +132,7 @@ class ChatConsumer(SessionConsumer):
         if not self._frame_budget.try_consume():
             self.schedule_close(CLOSE_TOO_MANY_FRAMES)
             return
-        await self._wait_for_turn()
+        await self._wait_for_turn(1 + len(text_data or "") // CHARS_PER_COMMAND)
         try:
             await self._handle_frame(frames.parse_frame(text_data))
         except BadFrame as bad:

@@ -18,8 +18,9 @@ from accounts.models import User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token, revoke_tokens
 from chat.doors.ai_sdk.frames import MAX_FRAME_BYTES, parse_frame
-from chat.doors.ai_sdk.websocket import MAX_ANSWERS
+from chat.doors.ai_sdk.websocket import CHARS_PER_COMMAND, MAX_ANSWERS, ChatConsumer
 from chat.models import ClientThread
+from streaming.doors.websocket.pace import CommandPace
 from streaming.events import SourceError
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
@@ -254,6 +255,7 @@ def test_a_wrong_request_is_answered_by_a_sentence(open_socket: OpenSocket) -> N
         {"type": "send", "id": "c", "messages": [QUESTION], "trigger": "steal"},
         {"type": "send", "id": "c", "messages": [QUESTION], "body": {"model": "none"}},
         {"type": "send", "id": "c", "messages": [{"id": "\ud800", "role": "user", "parts": []}]},
+        {"type": "send", "id": "c", "messages": [QUESTION | {"parts": [{"type": ["text"]}]}]},
         {"type": "resume", "id": 3},
         {"type": "resume", "id": "c", "lastSequence": 3},
     ]
@@ -265,6 +267,13 @@ def test_a_wrong_request_is_answered_by_a_sentence(open_socket: OpenSocket) -> N
     socket.connection.send(b"\x00")
     assert socket.read()["type"] == "error"
     assert not Stream.objects.exists()
+
+
+def test_half_a_character_is_replaced(open_socket: OpenSocket) -> None:
+    socket = open_socket()
+    socket.ask("r", "c", build_message("m", "half \ud800"))
+    assert socket.read()["type"] == "start"
+    assert find_newest_reply().question.content == "half ?"
 
 
 def test_the_number_of_answers_is_limited(open_socket: OpenSocket) -> None:
@@ -375,3 +384,25 @@ def list_clients(web: Web) -> set[int]:
     """The ports of the connections that the server has."""
     connections = psutil.Process(web.pid).net_connections("tcp")
     return {c.raddr.port for c in connections if c.status == "ESTABLISHED"}
+
+
+async def test_a_long_message_takes_the_turns_of_many_commands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever it holds: the event loop parses it to find out."""
+    costs: list[int] = []
+
+    class RecordedPace(CommandPace):
+        def reserve_turn(self, cost: int = 1) -> float:
+            costs.append(cost)
+            return 0.0
+
+    async def send_nothing(frame: str) -> None:
+        assert "not JSON" in frame
+
+    consumer = ChatConsumer()
+    consumer.user, consumer._pace = object(), RecordedPace()
+    monkeypatch.setattr(consumer, "send_frame", send_nothing)
+    await consumer.receive("x")
+    await consumer.receive("[" * MAX_FRAME_BYTES)
+    assert costs == [1, 1 + MAX_FRAME_BYTES // CHARS_PER_COMMAND]
