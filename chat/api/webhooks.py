@@ -38,6 +38,8 @@ def create_webhook(request: HttpRequest, body: schemas.WebhookIn) -> object:
         raise Problem(409, "exists", actions.WEBHOOK_EXISTS) from None
     except actions.TooManyWebhooks:
         raise Problem(422, "too_many_webhooks", actions.describe_too_many_webhooks()) from None
+    except actions.TooManyChanges:
+        raise Problem(429, "too_many", actions.TOO_MANY_CHANGES) from None
     return Status(201, schemas.NewWebhook(**_describe_webhook(row), secret=secret))
 
 
@@ -50,7 +52,10 @@ def read_webhook(request: HttpRequest, id: UUID) -> object:
 def change_webhook(request: HttpRequest, id: UUID, body: schemas.WebhookChange) -> object:
     """Switch it on or off."""
     row = access.get_webhook_or_404(get_user(request), id)
-    actions.switch_webhook(row, body.is_active, request)
+    try:
+        actions.switch_webhook(row, body.is_active, request)
+    except actions.TooManyChanges:
+        raise Problem(429, "too_many", actions.TOO_MANY_CHANGES) from None
     return _build_webhook(row)
 
 

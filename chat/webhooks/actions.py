@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -12,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.audit.events import record_event
 from accounts.audit.kinds import register_kind
+from accounts.audit.models import AuditEvent
 from accounts.models import User
 from accounts.outbound.address_guard import check_unresolved
 from accounts.rotation.registry import SealedColumns, register_sealed
@@ -26,10 +30,14 @@ WEBHOOK_SWITCHED = register_kind("webhook.switched", _("Switched a webhook on or
 WEBHOOK_DELETED = register_kind("webhook.deleted", _("Deleted a webhook"))
 
 MAX_WEBHOOKS_PER_USER = 10
+MAX_CHANGES_PER_HOUR = 100
+"""Webhooks that a person may create or switch on in an hour. Each is an audit event, which is kept
+for a year. To delete one, or to switch it off, is never refused."""
 
 
 WEBHOOK_EXISTS = _("You have a webhook with this address already.")
 TOO_MANY_WAITING = _("Too many deliveries of this webhook wait. Try again later.")
+TOO_MANY_CHANGES = _("You have changed your webhooks very often. Try again in an hour.")
 
 
 class TooManyWebhooks(Exception):
@@ -38,6 +46,10 @@ class TooManyWebhooks(Exception):
 
 class WebhookExists(Exception):
     """The person has a webhook with this address."""
+
+
+class TooManyChanges(Exception):
+    """The person has changed webhooks MAX_CHANGES_PER_HOUR times within an hour."""
 
 
 class TooManyWaiting(Exception):
@@ -53,8 +65,8 @@ def describe_too_many_webhooks() -> str:
 def create_webhook(
     user: User, address: str, request: HttpRequest | None = None
 ) -> tuple[Webhook, str]:
-    """Return the row and the secret, which is shown once. Raises RefusedAddress, WebhookExists or
-    TooManyWebhooks."""
+    """Return the row and the secret, which is shown once. Raises RefusedAddress, WebhookExists,
+    TooManyWebhooks or TooManyChanges."""
     check_unresolved(address)
     secret = make_secret()
     with transaction.atomic():
@@ -64,6 +76,7 @@ def create_webhook(
             raise WebhookExists
         if own.count() >= MAX_WEBHOOKS_PER_USER:
             raise TooManyWebhooks
+        _require_few_changes(user)
         webhook = Webhook(user=user, address=address)
         sealed = seal_secret(secret, *_get_context(webhook))
         webhook.sealed, webhook.master_key_id = sealed.ciphertext, sealed.master_key_id
@@ -90,7 +103,10 @@ def switch_webhook(
     *,
     by_system: bool = False,
 ) -> None:
-    """One that is off gets nothing. Waiting deliveries are sent if it is switched on in time."""
+    """One that is off gets nothing. Waiting deliveries are sent if it is switched on in time. Only
+    to switch it on may raise TooManyChanges."""
+    if is_active and not webhook.is_active:
+        _require_few_changes(webhook.user)
     with transaction.atomic():
         rows = Webhook.objects.filter(pk=webhook.pk).exclude(is_active=is_active)
         if rows.update(is_active=is_active):
@@ -103,6 +119,16 @@ def switch_webhook(
                 is_active=is_active,
             )
     webhook.is_active = is_active
+
+
+def _require_few_changes(user: User) -> None:
+    hour = Q(created_at__gt=Now() - timedelta(hours=1))
+    kinds = [WEBHOOK_CREATED.name, WEBHOOK_SWITCHED.name]
+    if (
+        AuditEvent.objects.owned_by(user).filter(hour, kind__in=kinds).count()
+        >= MAX_CHANGES_PER_HOUR
+    ):
+        raise TooManyChanges
 
 
 def delete_webhook(webhook: Webhook, request: HttpRequest | None = None) -> None:

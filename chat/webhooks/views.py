@@ -66,6 +66,8 @@ def _create_webhook(request: UserRequest, form: WebhookForm) -> str:
         form.add_error("address", actions.WEBHOOK_EXISTS)
     except actions.TooManyWebhooks:
         form.add_error(None, actions.describe_too_many_webhooks())
+    except actions.TooManyChanges:
+        form.add_error(None, actions.TOO_MANY_CHANGES)
     return ""
 
 
@@ -83,7 +85,10 @@ def webhook_page(request: UserRequest, id: UUID) -> HttpResponse:
 @signed_in()
 def switch_webhook(request: UserRequest, id: UUID) -> HttpResponse:
     webhook = access.get_webhook_or_404(request.user, id)
-    actions.switch_webhook(webhook, request.POST.get("active") == "yes", request)
+    try:
+        actions.switch_webhook(webhook, request.POST.get("active") == "yes", request)
+    except actions.TooManyChanges:
+        messages.error(request, actions.TOO_MANY_CHANGES)
     return redirect("webhook", id=id)
 
 

@@ -423,6 +423,21 @@ def test_a_person_has_a_bounded_number_of_webhooks(
     assert "Delete one first" in answer.content.decode()
 
 
+def test_a_person_who_changes_webhooks_very_often_is_told_to_wait(
+    browser: Client, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = create_webhook(owner, "https://example.org/1")[0]
+    actions.switch_webhook(webhook, is_active=False)
+    monkeypatch.setattr(actions, "MAX_CHANGES_PER_HOUR", 2)
+    answer = browser.post(PAGE, {"address": "https://example.org/2"})
+    assert (answer.status_code, Webhook.objects.count()) == (422, 1)
+    assert "Try again in an hour" in answer.content.decode()
+    switched = browser.post(f"{PAGE}{webhook.pk}/switch/", {"active": "yes"}, follow=True)
+    assert "Try again in an hour" in switched.content.decode()
+    webhook.refresh_from_db()
+    assert not webhook.is_active
+
+
 def test_a_webhook_is_switched_and_deleted_on_its_page(browser: Client, owner: User) -> None:
     webhook, _ = create_webhook(owner, "https://example.org/")
     page = f"{PAGE}{webhook.pk}/"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
+from accounts.audit.models import AuditEvent
 from accounts.models import User
 from accounts.tokens.models import Scope
 from chat.models import Webhook, WebhookDelivery
@@ -30,6 +34,23 @@ def test_a_program_creates_switches_and_deletes_a_webhook(program: Program) -> N
     assert program.send("PATCH", path, {"isActive": False}).data["isActive"] is False
     assert program.send("DELETE", path).status_code == 204
     assert program.get(path).status_code == 404
+
+
+def test_changes_within_an_hour_are_bounded(
+    program: Program, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "MAX_CHANGES_PER_HOUR", 2)
+    row = create_webhook(owner, ADDRESS)[0]
+    path = f"/webhooks/{row.pk}"
+    assert program.send("PATCH", path, {"isActive": False}).data["isActive"] is False
+    for refused in (
+        program.send("PATCH", path, {"isActive": True}),
+        program.post("/webhooks", {"address": f"{ADDRESS}/2"}),
+    ):
+        assert (refused.status_code, refused.data["code"]) == (429, "too_many")
+    assert program.send("DELETE", path).status_code == 204
+    AuditEvent.objects.update(created_at=timezone.now() - timedelta(hours=1, seconds=1))
+    assert program.post("/webhooks", {"address": ADDRESS}).status_code == 201
 
 
 @pytest.mark.parametrize(
