@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from chat.replies.followups import is_followup
@@ -140,16 +141,19 @@ def build_exact_context(
 def normalize_turns(history: Iterable[Turn]) -> tuple[Turn, ...]:
     """Turns that every provider accepts: none empty, the user first and last, alternating roles.
     Neighbours of one role, such as two questions around a failed answer, are joined."""
-    turns: list[Turn] = []
-    for turn in history:
-        if not turn.text.strip() or (not turns and turn.role == "assistant"):
-            continue
-        if turns and turns[-1].role == turn.role:
-            turn = Turn(turn.role, f"{turns.pop().text}\n\n{turn.text}")
-        turns.append(turn)
-    if turns and turns[-1].role == "assistant":
-        turns.pop()
-    return tuple(turns)
+    said = (turn for turn in history if turn.text.strip())
+    runs = [list(run) for _role, run in groupby(said, key=lambda turn: turn.role)]
+    if runs and runs[0][0].role == "assistant":
+        del runs[0]
+    if runs and runs[-1][0].role == "assistant":
+        runs.pop()
+    return tuple(map(_join_turns, runs))
+
+
+def _join_turns(turns: Sequence[Turn]) -> Turn:
+    """All at once: joined one by one, ten thousand turns would be copied ten thousand times."""
+    first = turns[0]
+    return first if len(turns) == 1 else Turn(first.role, "\n\n".join(t.text for t in turns))
 
 
 def select_newest_turns(

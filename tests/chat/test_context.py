@@ -191,6 +191,20 @@ def test_turns_are_normalized_for_every_provider(
     assert [(turn.role, turn.text) for turn in turns] == expected
 
 
+def test_turns_of_one_role_are_joined_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one, the text of a long history would be copied once for each turn."""
+    made: list[str] = []
+
+    def record(role: Role, text: str) -> Turn:
+        made.append(text)
+        return Turn(role, text)
+
+    history = [Turn("user", f"line {n}") for n in range(1_000)]
+    monkeypatch.setattr(context, "Turn", record)
+    assert [turn.text for turn in context.normalize_turns(history)] == made
+    assert made == ["\n\n".join(turn.text for turn in history)]
+
+
 ANY_HISTORY = st.lists(
     st.builds(
         Turn, st.sampled_from([USER, ASSISTANT]), st.sampled_from(["", " ", "a", "long " * 500])
