@@ -60,6 +60,8 @@ def answer_turns(
     size = sum(len(turn.text) for turn in turns)
     with transaction.atomic():
         into = lock_conversation(user, conversation.pk, request_id) if conversation else None
+        if into and parent_id and not into.messages.filter(pk=parent_id).exists():
+            raise ReplyRejected("deleted", _("The message before this one was deleted."))
         others = other_chars + ROW_CHARS * (len(turns) - 1)
         enforce_limits(user, request_id, size + len(fitted.system_prompt) + others)
         remember_other_chars(user.pk, others)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -36,9 +38,12 @@ def remove_response(row: GatewayResponse) -> None:
 
 
 def remove_message(conversation: Conversation, message: Message) -> None:
-    """Those that follow it then follow the one before. Raises Problem for a running reply."""
+    """Those that follow it then follow the one before. Raises Problem for a running reply,
+    and DoesNotExist."""
     with transaction.atomic():
         conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
+        # Another request may have deleted it, or the one before it, since it was found.
+        message = conversation.messages.select_related("stream").get(pk=message.pk)
         if message.stream is not None and message.stream.ended_at is None:
             raise Problem(409, "running", _("This reply is running. Cancel its response first."))
         message.children.update(parent=message.parent_id)
@@ -48,14 +53,17 @@ def remove_message(conversation: Conversation, message: Message) -> None:
 def _find_own_messages(row: GatewayResponse) -> list[Message]:
     """The answer and the messages of the request before it, the last one first, up to one that is
     continued elsewhere."""
-    found: list[Message] = []
-    message: Message | None = Message.objects.select_related("parent").get(pk=row.answer_id)
-    while message is not None and len(found) <= row.input_count:
-        if message.children.exclude(pk__in=[one.pk for one in found]).exists():
-            break
-        found.append(message)
-        message = message.parent
-    return found
+    messages = Message.objects.filter(conversation=row.conversation_id)
+    parents = dict(messages.values_list("pk", "parent"))
+    child_counts = Counter(parents.values())
+    found: list[UUID] = []
+    at: UUID | None = row.answer_id
+    # The answer must have no child, and each other message only the one that was found before.
+    while at in parents and len(found) <= row.input_count and child_counts[at] == bool(found):
+        found.append(at)
+        at = parents[at]
+    rows = messages.select_related("stream").in_bulk(found)
+    return [rows[id] for id in found]
 
 
 def _remove(conversation: Conversation, messages: Sequence[Message]) -> None:

@@ -11,6 +11,7 @@ from accounts.models import User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
 from chat.doors.gateway import ids
+from chat.models import Conversation
 from streaming import journal, lifecycle
 from streaming.events import Finish
 from streaming.journal import Append
@@ -88,3 +89,26 @@ def wait_for_stream(user: User) -> Stream:
     )
     assert found is not None
     return found
+
+
+def create(program: Program, **parameters: Any) -> str:
+    made = program.post("/conversations", parameters)
+    assert made.status_code == 200, made.data
+    id: str = made.data["id"]
+    return id
+
+
+def list_texts(program: Program, path: str, query: str = "?order=asc") -> list[tuple[str, str]]:
+    """The role and the text of each message of a list."""
+    page = program.get(f"{path}{query}").data
+    return [
+        (item["role"], item["content"][0]["text"])
+        for item in page["data"]
+        if item["type"] == "message"
+    ]
+
+
+def count_chars(id: str) -> int:
+    counted = Conversation.objects.get(pk=id.removeprefix("conv_")).stored_chars
+    assert counted is not None
+    return counted

@@ -6,43 +6,25 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from pytest_django import Settings
 
 from accounts.models import User
 from chat.doors.gateway import items
 from chat.doors.gateway.items import build_items
 from chat.models import Conversation, DeletedSize, GatewayResponse, Message
 from chat.replies.handler import load_turns
-from chat.replies.programs import ROW_CHARS
 from streaming.models import Kind, State, Stream, StreamChunk
-from tests.doors.gateway.program import Program, find_stream, write_response
+from tests.doors.gateway.program import (
+    Program,
+    count_chars,
+    create,
+    find_stream,
+    list_texts,
+    write_response,
+)
 
 pytestmark = pytest.mark.django_db
 
 FIRST: list[Any] = [{"role": "user", "content": "A"}, {"role": "assistant", "content": "a"}]
-
-
-def create(program: Program, **parameters: Any) -> str:
-    made = program.post("/conversations", parameters)
-    assert made.status_code == 200, made.data
-    id: str = made.data["id"]
-    return id
-
-
-def list_texts(program: Program, path: str, query: str = "?order=asc") -> list[tuple[str, str]]:
-    """The role and the text of each message of a list."""
-    page = program.get(f"{path}{query}").data
-    return [
-        (item["role"], item["content"][0]["text"])
-        for item in page["data"]
-        if item["type"] == "message"
-    ]
-
-
-def count_chars(id: str) -> int:
-    counted = Conversation.objects.get(pk=id.removeprefix("conv_")).stored_chars
-    assert counted is not None
-    return counted
 
 
 def test_a_conversation_is_made_read_changed_and_deleted(program: Program) -> None:
@@ -249,48 +231,6 @@ def test_others_get_nothing_of_a_conversation(program: Program, colleague: User)
     refused = stranger.post("/responses", {**body, "conversation": None, "input": references})
     assert refused.data["error"]["code"] == "not_found"
     assert len(list_texts(program, f"/conversations/{id}/items")) == 4
-
-
-def expect_too_much(program: Program, path: str, body: Any) -> None:
-    response = program.post(path, body)
-    assert response.status_code == 429, response.data
-    assert "a lot of text" in response.data["error"]["message"]
-
-
-def test_messages_without_a_reply_count_for_the_limits_of_time(
-    program: Program, settings: Settings
-) -> None:
-    settings.MAX_CHARS_PER_MINUTE = 1_000
-    id = create(program, items=[{"role": "user", "content": "x" * 700}])
-    program.send("DELETE", f"/conversations/{id}")  # makes no room
-    expect_too_much(program, "/conversations", {"items": [{"role": "user", "content": "x" * 300}]})
-    body = {"model": "demo", "input": "x" * 300, "background": True}
-    expect_too_much(program, "/responses", body)
-
-
-def test_rows_without_text_count_for_the_limits_of_time(
-    program: Program, settings: Settings
-) -> None:
-    settings.MAX_CHARS_PER_MINUTE = 20 * ROW_CHARS
-    empty = {"items": [{"role": "user", "content": ""}] * 15}
-    id = create(program)
-    assert program.post(f"/conversations/{id}/items", empty).status_code == 200
-    expect_too_much(program, f"/conversations/{id}/items", empty)
-    expect_too_much(program, "/conversations", {"metadata": {"a": "x" * 200}})
-    history = [*empty["items"], {"role": "user", "content": "Why?"}]
-    body = {"model": "demo", "messages": history, "stream": True}
-    expect_too_much(program, "/chat/completions", body)
-
-
-def test_what_a_response_notes_counts_for_the_limits_of_time(
-    program: Program, settings: Settings
-) -> None:
-    settings.MAX_CHARS_PER_MINUTE = 1_000
-    noted = {"metadata": dict.fromkeys("ab", "x" * 300)}
-    program.ask("A", **noted)
-    expect_too_much(
-        program, "/responses", {"model": "demo", "input": "A", "background": True} | noted
-    )
 
 
 def test_a_page_of_items_reads_no_other_texts(

@@ -1,0 +1,93 @@
+"""What programs store without a reply counts, and requests that meet a deletion change nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from chat.doors.gateway import starting
+from chat.doors.gateway.removal import remove_message
+from chat.models import Conversation, Message
+from chat.replies.programs import ROW_CHARS
+from tests.doors.gateway.program import Program, count_chars, create, write_response
+
+pytestmark = pytest.mark.django_db
+
+
+def expect_too_much(program: Program, path: str, body: Any) -> None:
+    response = program.post(path, body)
+    assert response.status_code == 429, response.data
+    assert "a lot of text" in response.data["error"]["message"]
+
+
+def test_messages_without_a_reply_count_for_the_limits_of_time(
+    program: Program, settings: Settings
+) -> None:
+    settings.MAX_CHARS_PER_MINUTE = 1_000
+    id = create(program, items=[{"role": "user", "content": "x" * 700}])
+    program.send("DELETE", f"/conversations/{id}")  # makes no room
+    expect_too_much(program, "/conversations", {"items": [{"role": "user", "content": "x" * 300}]})
+    body = {"model": "demo", "input": "x" * 300, "background": True}
+    expect_too_much(program, "/responses", body)
+
+
+def test_rows_without_text_count_for_the_limits_of_time(
+    program: Program, settings: Settings
+) -> None:
+    settings.MAX_CHARS_PER_MINUTE = 20 * ROW_CHARS
+    empty = {"items": [{"role": "user", "content": ""}] * 15}
+    id = create(program)
+    assert program.post(f"/conversations/{id}/items", empty).status_code == 200
+    expect_too_much(program, f"/conversations/{id}/items", empty)
+    expect_too_much(program, "/conversations", {"metadata": {"a": "x" * 200}})
+    history = [*empty["items"], {"role": "user", "content": "Why?"}]
+    body = {"model": "demo", "messages": history, "stream": True}
+    expect_too_much(program, "/chat/completions", body)
+
+
+def test_what_a_response_notes_counts_for_the_limits_of_time(
+    program: Program, settings: Settings
+) -> None:
+    settings.MAX_CHARS_PER_MINUTE = 1_000
+    noted = {"metadata": dict.fromkeys("ab", "x" * 300)}
+    program.ask("A", **noted)
+    expect_too_much(
+        program, "/responses", {"model": "demo", "input": "A", "background": True} | noted
+    )
+
+
+TURNS: list[Any] = [{"role": "user", "content": "A"}, {"role": "assistant", "content": "a"}]
+
+
+def test_a_message_that_another_request_has_deleted_is_deleted_once(program: Program) -> None:
+    id = create(program, items=TURNS)
+    conversation = Conversation.objects.get()
+    first, second = conversation.messages.order_by("role", "pk")[::-1]
+    remove_message(conversation, first)
+    with pytest.raises(Message.DoesNotExist):
+        remove_message(conversation, first)
+    assert count_chars(id) == 1
+    remove_message(conversation, second)  # found when the first one was still its parent
+    assert Conversation.objects.get().current_leaf is None
+    assert not Message.objects.exists()
+
+
+def test_a_message_whose_parent_is_deleted_meanwhile_is_refused(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = create(program)
+    first = program.ask("A", conversation=id)["id"]
+    write_response(first, "a")
+
+    def delete_first(*given: Any) -> Any:
+        program.send("DELETE", f"/responses/{first}")
+        return choose_settings(*given)
+
+    choose_settings = starting._choose_settings
+    monkeypatch.setattr(starting, "_choose_settings", delete_first)
+    body = {"model": "demo", "input": "B", "background": True, "previous_response_id": first}
+    answer = program.post("/responses", body)
+    assert answer.status_code == 404, answer.data
+    assert "was deleted" in answer.data["error"]["message"]
