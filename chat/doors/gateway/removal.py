@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from chat import conversations
@@ -33,6 +34,9 @@ def remove_response(row: GatewayResponse) -> None:
             messages = _find_own_messages(row)
             row.delete()
             _remove(conversation, messages)
+        else:
+            # Under the lock, so that no response is accepted there and then deleted, too.
+            Conversation.objects.filter(pk=conversation.pk).update(deleted_at=Now())
     if not has_others and not is_named:
         conversations.soft_delete(conversation)
 

@@ -1,4 +1,5 @@
-"""What programs store without a reply counts, and requests that meet a deletion change nothing."""
+"""Rows that programs store without a reply count for the limits, and requests that meet a deletion
+change nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from chat import conversations
 from chat.doors.gateway import starting
 from chat.doors.gateway.removal import remove_message
 from chat.models import Conversation, Message
@@ -91,3 +93,20 @@ def test_a_message_whose_parent_is_deleted_meanwhile_is_refused(
     answer = program.post("/responses", body)
     assert answer.status_code == 404, answer.data
     assert "was deleted" in answer.data["error"]["message"]
+
+
+def test_no_response_is_accepted_in_a_conversation_that_is_being_deleted(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = program.ask("A")["id"]
+    body = {"model": "demo", "input": "B", "background": True, "previous_response_id": first}
+    refused: list[Any] = []
+
+    def ask_before(conversation: Conversation) -> None:
+        refused.append(program.post("/responses", body))
+        soft_delete(conversation)
+
+    soft_delete = conversations.soft_delete
+    monkeypatch.setattr(conversations, "soft_delete", ask_before)
+    assert program.send("DELETE", f"/responses/{first}").status_code == 200
+    assert [answer.data["error"]["code"] for answer in refused] == ["previous_response_not_found"]
