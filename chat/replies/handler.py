@@ -99,7 +99,8 @@ def load_turns(conversation: Conversation, last_id: UUID | None) -> list[Turn]:
     messages = {
         message.pk: message
         for message in conversation.messages.annotate(has_reasoning=Q(reasoning__gt="")).only(
-            "parent_id", "role", "content", "provider"
+            # Without the conversation Django would read each message again to find it.
+            *("conversation", "parent_id", "role", "content", "provider")
         )
     }
     turns: list[Turn] = []

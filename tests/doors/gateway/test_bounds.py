@@ -6,12 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from chat import conversations
 from chat.doors.gateway import starting
 from chat.doors.gateway.removal import remove_message
 from chat.models import Conversation, Message
+from chat.replies.handler import load_turns
 from chat.replies.programs import ROW_CHARS
 from tests.doors.gateway.program import Program, count_chars, create, write_response
 
@@ -110,3 +111,13 @@ def test_no_response_is_accepted_in_a_conversation_that_is_being_deleted(
     monkeypatch.setattr(conversations, "soft_delete", ask_before)
     assert program.send("DELETE", f"/responses/{first}").status_code == 200
     assert [answer.data["error"]["code"] for answer in refused] == ["previous_response_not_found"]
+
+
+def test_the_turns_of_a_conversation_are_read_by_one_query(
+    program: Program, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    create(program, items=[{"role": "user", "content": f"A{n}"} for n in range(20)])
+    conversation = Conversation.objects.get()
+    with django_assert_num_queries(1):
+        turns = load_turns(conversation, conversation.current_leaf_id)
+    assert len(turns) == 20
