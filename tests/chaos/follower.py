@@ -1,7 +1,7 @@
 """A process with many readers, which know only the protocols of the doors.
 
 Each tab follows all streams of its person, in random web processes. Its frames are recorded
-unchanged, so that `verdict` can check them. A third of the tabs uses other doors than the socket.
+unchanged, so that `verdict` can check them. Half of the tabs use other doors than the socket.
 
 Orders arrive on standard input, one JSON object a line.
 """
@@ -20,8 +20,9 @@ from typing import Any
 from tests.chaos.http_tabs import ChunksTab, EventsTab
 from tests.chaos.socket_tab import SocketTab
 from tests.chaos.tab import FollowerTab, TabOptions
+from tests.chaos.token_tabs import DurableTab, GatewayTab
 
-OTHER_DOORS: list[type[FollowerTab]] = [EventsTab, ChunksTab]
+OTHER_DOORS: list[type[FollowerTab]] = [EventsTab, ChunksTab, DurableTab, GatewayTab]
 """Doors beside the socket. A new one is a class here."""
 
 
@@ -54,6 +55,7 @@ async def run_tabs(name: str, seed: str, out: Path) -> None:
                     f"{name}-{person}-{number}",
                     options["webs"],
                     cookie,
+                    options["tokens"][person],
                     f"{seed} {person} {number}",
                     counts,
                     write,
@@ -77,7 +79,12 @@ async def run_tabs(name: str, seed: str, out: Path) -> None:
                 break
             own_tabs = tabs[order["person"]]
             non_reading = [tab for tab in own_tabs if tab.options.never_reads]
-            reading = [tab for tab in own_tabs if not tab.options.never_reads]
+            reading = [
+                tab
+                for tab in own_tabs
+                if not tab.options.never_reads
+                and (order["is_response"] or not tab.reads_only_responses)
+            ]
             for tab in non_reading + choices.sample(
                 reading, min(len(reading), options["followers_per_stream"])
             ):

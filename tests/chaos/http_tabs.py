@@ -31,11 +31,19 @@ class HttpTab(FollowerTab):
 
     pause_seconds = RECONNECT_SECONDS
 
+    @abstractmethod
+    async def read(self, reading: Reading, web: str) -> None:
+        """Make one request to this web process, and add its frames."""
+
+    def build_headers(self) -> dict[str, str]:
+        """Return those that say who reads."""
+        return {"Cookie": self.options.cookie}
+
     def __init__(self, options: TabOptions) -> None:
         super().__init__(options)
         self._tasks: set[asyncio.Task[None]] = set()
         self._client = httpx2.AsyncClient(
-            headers={"Cookie": options.cookie},
+            headers=self.build_headers(),
             timeout=TIMEOUT_SECONDS,
             limits=httpx2.Limits(max_connections=None),
             trust_env=False,
@@ -46,7 +54,7 @@ class HttpTab(FollowerTab):
             await asyncio.Event().wait()
 
     async def follow(self, stream: str) -> None:
-        self._readings[stream] = reading = Reading(stream)
+        self._readings[stream] = reading = Reading(stream, self.kinds)
         task = asyncio.create_task(self._read_to_end(reading))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -54,13 +62,9 @@ class HttpTab(FollowerTab):
     async def _read_to_end(self, reading: Reading) -> None:
         while reading.end is None:
             with suppress(httpx2.HTTPError):
-                await self.read(reading, f"{self._choose_web()}/api/streams/{reading.stream}")
+                await self.read(reading, self._choose_web())
             await asyncio.sleep(self._random.uniform(*self.pause_seconds))
         self.record(reading)
-
-    @abstractmethod
-    async def read(self, reading: Reading, address: str) -> None:
-        """Make one request, and add its frames. `address` is that of the stream."""
 
     def count_refusal(self, response: httpx2.Response) -> None:
         self.counts[f"{self.door}: answered {response.status_code}"] += 1
@@ -70,34 +74,25 @@ class HttpTab(FollowerTab):
         reading.restart()
 
 
-class EventsTab(HttpTab):
-    """Server-sent events, as a browser reads them."""
+class EventStreamTab(HttpTab):
+    """Reads server-sent events, and disturbs their connections."""
 
-    door = "events"
+    @abstractmethod
+    def add_event(self, reading: Reading, name: str, data: str) -> None:
+        """`data` is all behind the colon: for some protocols a space is content."""
 
-    async def read(self, reading: Reading, address: str) -> None:
-        headers = {"Last-Event-ID": str(reading.cursor)} if reading.cursor >= 0 else {}
-        async with self._client.stream("GET", f"{address}/events", headers=headers) as response:
-            if response.status_code == 204:
-                reading.end = {
-                    "state": response.headers["Stream-State"],
-                    "next": reading.cursor + 1,
-                }
-            elif response.status_code == 200:
-                await self._read_events(reading, response)
-            else:
-                self.count_refusal(response)
-        self.counts["reconnects"] += reading.end is None
-
-    async def _read_events(self, reading: Reading, response: httpx2.Response) -> None:
+    async def read_events(self, reading: Reading, response: httpx2.Response) -> None:
         disturbed_at = time.monotonic() + self._random.uniform(*DISTURBANCE_SECONDS)
-        data = ""
+        name, lines = "", []
         async for line in response.aiter_lines():
-            if line.startswith("data: "):
-                data = line.removeprefix("data: ")
-            elif not line and data:
-                reading.add_frame(json.loads(data))
-                data = ""
+            field, _, value = line.partition(":")
+            if field == "event":
+                name = value.strip()
+            elif field == "data":
+                lines.append(value)
+            elif not line and lines:
+                self.add_event(reading, name, "\n".join(lines))
+                name, lines = "", []
             if self.has_disturbances and time.monotonic() > disturbed_at:
                 disturbed_at += self._random.uniform(*DISTURBANCE_SECONDS)
                 if not await self._continue_after_disturbance(reading):
@@ -118,16 +113,42 @@ class EventsTab(HttpTab):
         return True
 
 
+class EventsTab(EventStreamTab):
+    """Server-sent events, as a browser reads them."""
+
+    door = "events"
+
+    async def read(self, reading: Reading, web: str) -> None:
+        headers = {"Last-Event-ID": str(reading.cursor)} if reading.cursor >= 0 else {}
+        address = f"{web}/api/streams/{reading.stream}/events"
+        async with self._client.stream("GET", address, headers=headers) as response:
+            if response.status_code == 204:
+                reading.end = {
+                    "state": response.headers["Stream-State"],
+                    "next": reading.cursor + 1,
+                }
+            elif response.status_code == 200:
+                await self.read_events(reading, response)
+            else:
+                self.count_refusal(response)
+        self.counts["reconnects"] += reading.end is None
+
+    def add_event(self, reading: Reading, name: str, data: str) -> None:
+        reading.add_frame(json.loads(data))
+
+
 class ChunksTab(HttpTab):
     """The JSON API, asked again and again."""
 
     door = "chunks"
     pause_seconds = POLL_SECONDS
 
-    async def read(self, reading: Reading, address: str) -> None:
+    async def read(self, reading: Reading, web: str) -> None:
         if self.has_disturbances and self._random.random() < RELOADED_POLL_SHARE:
             self.reload(reading)
-        response = await self._client.get(f"{address}/chunks", params={"after": reading.cursor})
+        response = await self._client.get(
+            f"{web}/api/streams/{reading.stream}/chunks", params={"after": reading.cursor}
+        )
         if response.status_code != 200:
             self.count_refusal(response)
             return

@@ -94,9 +94,9 @@ async def _measure_between_questions(
     for reader in readers:
         reader.start(webs, people)
 
-    async def announce(person: int, stream: str) -> None:
+    async def announce(person: int, stream: str, is_response: bool) -> None:
         for reader in readers:
-            reader.follow(person, stream)
+            reader.follow(person, stream, is_response)
 
     load = LoadGenerator(webs, people, "memory", monitor, announce, create_short_script)
     measurements = []

@@ -65,7 +65,10 @@ class ReaderProcess(RecordingProcess):
 
     def start(self, webs: list[str], people: list[Person]) -> None:
         cookies = [f"sessionid={person.cookies['sessionid']}" for person in people]
-        self.write_line(json.dumps({"webs": webs, "cookies": cookies, **asdict(self._options)}))
+        tokens = [person.token for person in people]
+        orders = {"webs": webs, "cookies": cookies, "tokens": tokens, **asdict(self._options)}
+        self.write_line(json.dumps(orders))
 
-    def follow(self, person: int, stream: str) -> None:
-        self.write_line(json.dumps({"person": person, "follow": stream}))
+    def follow(self, person: int, stream: str, is_response: bool) -> None:
+        order = {"person": person, "follow": stream, "is_response": is_response}
+        self.write_line(json.dumps(order))

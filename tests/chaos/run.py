@@ -23,8 +23,10 @@ from tools.stack import Stack
 RESULTS_FOLDER = ROOT / "test-results" / "chaos"
 
 READER_COUNT = 2
-READER_OPTIONS = ReaderOptions(other_doors_share=1 / 3)
+READER_OPTIONS = ReaderOptions(other_doors_share=1 / 2)
 QUESTIONS_PER_SECOND = 5.0
+GATEWAY_SHARE = 0.4
+"""The share of the questions that programs ask through the gateway."""
 MAX_ENDING_SECONDS = 60.0
 
 MAX_TAKEOVER_SECONDS = 20.0  # after a kill
@@ -113,11 +115,18 @@ async def inject_and_check(
     for reader in readers:
         reader.start(webs, people)
 
-    async def announce(person: int, stream: str) -> None:
+    async def announce(person: int, stream: str, is_response: bool) -> None:
         for reader in readers:
-            reader.follow(person, stream)
+            reader.follow(person, stream, is_response)
 
-    load = LoadGenerator(webs, people, f"{options.seed} load", monitor, announce)
+    load = LoadGenerator(
+        webs,
+        people,
+        f"{options.seed} load",
+        monitor,
+        announce,
+        gateway_share=GATEWAY_SHARE,
+    )
     only = FAULTS_BY_BREAK.get(options.broken, ())
     faults = FaultInjector(stack, monitor, options.seed, options.pauses, only)
     problems: list[str] = []

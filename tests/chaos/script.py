@@ -106,10 +106,12 @@ class AnswerScript:
 
 @dataclass(frozen=True, slots=True)
 class AskedQuestion:
-    """A question that a web process accepted. `copies` counts its simultaneous POSTs."""
+    """A question that a web process accepted. `copies` counts its simultaneous POSTs. Only the
+    gateway answers with the `stream`; a form finds it by the request."""
 
     script: AnswerScript
     person: int
     request: UUID
     copies: int
     stopped: bool = False
+    stream: str = ""

@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar
@@ -12,17 +12,20 @@ RECONNECT_SECONDS = (0.1, 1.0)
 DISTURBANCE_SECONDS = (4.0, 25.0)
 """Seconds between two disturbances of a connection: minimum and maximum."""
 FREEZE_SECONDS = (2.0, 40.0)
+ALL_KINDS = ("text", "reasoning", "seam")
 
 
 class Reading:
-    """The frames that one tab got of one stream, in their order.
+    """The frames that one tab got of one stream, in their order. `kinds` are those that its door
+    shows.
 
     After `follow` was sent again from the start on the same socket, earlier frames may still
     arrive: they are skipped until the first of the new ones.
     """
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, kinds: Sequence[str] = ALL_KINDS) -> None:
         self.stream = stream
+        self.kinds = kinds
         self.end: dict[str, Any] | None = None
         self.is_skipping = False
         self.restart()
@@ -46,12 +49,19 @@ class Reading:
         elif frame["type"] == "end":
             self.end = {"state": frame["state"], "next": frame["next"]}
 
+    def add_text(self, index: int, kind: str, text: str) -> None:
+        """Add a frame of a door that names neither its first index nor its offset."""
+        if text:
+            self.frames.append([None, index, kind, text, None])
+        self.cursor = index
+
     def to_json(self, tab: str, door: str) -> str:
         return json.dumps(
             {
                 "tab": tab,
                 "door": door,
                 "stream": self.stream,
+                "kinds": self.kinds,
                 "frames": self.frames,
                 "snapshots": self.snapshots,
                 "end": self.end,
@@ -66,6 +76,7 @@ class TabOptions:
     name: str
     webs: list[str]
     cookie: str
+    token: str
     seed: str
     counts: Counter[str]
     write: Callable[[str], None]
@@ -77,6 +88,9 @@ class FollowerTab(ABC):
     random times it disturbs them."""
 
     door: ClassVar[str]
+    kinds: ClassVar[Sequence[str]] = ALL_KINDS
+    reads_only_responses: ClassVar[bool] = False
+    """Whether it is for replies that were asked for through the gateway."""
 
     def __init__(self, options: TabOptions) -> None:
         self.options = options

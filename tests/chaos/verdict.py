@@ -1,8 +1,8 @@
 """Compares every follower's frames with the database and with the provider's own record.
 
-Indexes of chunks are counted over all followers. A lost index never reached a follower, a doubled
-one reached it twice, and a reordered one came after a later one. A frame whose text differs from
-the journal is a violation as well.
+`readings` counts the indexes of chunks over all followers. A lost index never reached a follower, a
+doubled one reached it twice, and a reordered one came after a later one. A frame whose text differs
+from the journal is a violation as well.
 """
 
 import json
@@ -11,34 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 
 from tests.chaos.lines import LINES_SOURCE, NumberedLines
 from tests.chaos.provider import AnswerRequest
+from tests.chaos.readings import KINDS, REASONING, SEAM, TEXT, DoorCounts, Row, check_reading
 from tests.chaos.script import AskedQuestion
 from tools.fake_provider import Record
 
-TEXT, REASONING, SEAM = 0, 1, 2
-KINDS = {"text": TEXT, "reasoning": REASONING, "seam": SEAM}
 ENDED_STATES = ("completed", "stopped", "failed", "interrupted")
 MAX_VIOLATIONS = 100  # that are saved
-
-Row = dict[str, Any]
-
-
-@dataclass(slots=True)
-class DoorCounts:
-    """The indexes of chunks that the followers of one door got."""
-
-    readings: int = 0
-    delivered: int = 0
-    lost: int = 0
-    doubled: int = 0
-    reordered: int = 0
 
 
 @dataclass(slots=True)
@@ -101,9 +85,13 @@ def check_run(
             check_text = _check_lines if row["source"] == LINES_SOURCE else _check_message
             check_text(row, chunks[row["id"]], verdict)
     for question in asked:
-        _check_answer(question, by_request, chunks, answers_by_question, verdict)
+        asked_row = streams.get(question.stream) or by_request.get(question.request)
+        _check_answer(question, asked_row, chunks, answers_by_question, verdict)
     for reading in _load_readings(files, verdict):
-        _check_reading(reading, streams, chunks, verdict)
+        row = streams[reading["stream"]]
+        counts = verdict.doors[reading["door"]]
+        for violation in check_reading(reading, row, chunks[row["id"]], counts):
+            verdict.add_violation(violation)
     return verdict
 
 
@@ -201,12 +189,11 @@ def _group_by_question(
 
 def _check_answer(
     asked: AskedQuestion,
-    by_request: dict[UUID, Row],
+    row: Row | None,
     chunks: dict[int, list[Row]],
     answers_by_question: dict[str, list[tuple[AnswerRequest, Record]]],
     verdict: Verdict,
 ) -> None:
-    row = by_request.get(asked.request)
     if row is None:
         verdict.add_violation(f"{asked.script.name} was accepted and has no stream")
         return
@@ -262,48 +249,3 @@ def _load_readings(files: Sequence[Path], verdict: Verdict) -> Iterator[Row]:
                 verdict.counts.update(found["counts"])
             else:
                 yield found
-
-
-def _check_reading(
-    reading: Row, streams: dict[str, Row], chunks: dict[int, list[Row]], verdict: Verdict
-) -> None:
-    row = streams[reading["stream"]]
-    journal = chunks[row["id"]]
-    name = f"{reading['tab']} of stream {row['id']} ({row['state']})"
-    counts = verdict.doors[reading["door"]]
-    counts.readings += 1
-    newest, seen = -1, Counter[int]()
-    for first, index, kind, delta, offset in reading["frames"]:
-        indexes = range(first, index + 1)
-        counts.delivered += len(indexes)
-        repeated = sum(number in seen for number in indexes)
-        counts.doubled += repeated
-        counts.reordered += first <= newest and not repeated
-        seen.update(indexes)
-        newest = max(newest, index)
-        stored = journal[first : index + 1]
-        if (
-            "".join(chunk["delta"] for chunk in stored) != delta
-            or any(chunk["kind"] != KINDS[kind] for chunk in stored)
-            or not stored
-            or stored[0]["offset"] != offset
-        ):
-            verdict.add_violation(
-                f"{name} was shown {first}–{index}, which differs from the journal"
-            )
-    lost = [number for number in range(row["next_index"]) if number not in seen]
-    counts.lost += len(lost)
-    if lost:
-        verdict.add_violation(
-            f"{name} was never sent {len(lost)} of {row['next_index']}, first {lost[0]}"
-        )
-    if reading["snapshots"]:
-        verdict.add_violation(f"{name} got {reading['snapshots']} snapshots")
-    if reading["end"] is None:
-        verdict.add_violation(f"{name} never saw its end")
-    elif reading["end"] != {"state": row["state"], "next": row["next_index"]}:
-        verdict.add_violation(
-            f"{name} was sent the end {reading['end']}, and next is {row['next_index']}"
-        )
-    if any(count > 1 for count in seen.values()):
-        verdict.add_violation(f"{name} was sent some indexes twice")

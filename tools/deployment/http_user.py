@@ -37,6 +37,8 @@ class Person:
         self.name = name
         self.email = f"{name}@holdfast.test"
         self.password = PASSWORD
+        self.token = ""
+        """The newest access token."""
         self._keys: dict[str, str] = {}
         transport = httpx2.HTTPTransport(local_address=_own_address())
         self.http = httpx2.Client(
@@ -101,7 +103,8 @@ class Person:
         shown = self.post("/settings/tokens/", form).text
         found = re.search(r"hft_[A-Za-z0-9_-]{43}", shown)
         assert found, shown
-        return found[0]
+        self.token = found[0]
+        return self.token
 
     def csrf_token(self) -> str:
         """The token of this session. Pages with a form set it, and the sign-up page always has
