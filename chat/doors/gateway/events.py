@@ -30,6 +30,9 @@ def encode_event(event: Event) -> bytes:
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
 
 
+_quote_json = json.encoder.encode_basestring_ascii
+
+
 def find_row(sequence_number: int) -> int:
     """The index of the row that an event belongs to; -1 for the beginning."""
     return sequence_number // STEP - 1
@@ -43,6 +46,22 @@ class OutputEvents:
         self._closed: list[OutputRun] = []
         self._open: OutputRun | None = None
         self._texts: list[str] = []
+        self._delta_parts = ("", "")
+        """The bytes of each delta of the open item, before and behind its text."""
+
+    def encode_chunk(self, chunk: Chunk, after: int) -> bytes:
+        """The bytes of the events of a row, without those up to the number `after`."""
+        if self._open is None or self._open.kind != chunk.kind:
+            events = self.write_chunk(chunk)
+            return b"".join(encode_event(e) for e in events if e["sequence_number"] > after)
+        self._texts.append(chunk.delta)
+        number = STEP * (chunk.index + 1) + DELTA_SLOT
+        if number <= after:
+            return b""
+        # Nearly all events are deltas of the open item. Encoding a dict takes 3.1 µs of CPU instead
+        # of 0.3.
+        before, behind = self._delta_parts
+        return f"{before}{_quote_json(chunk.delta)}{behind}{number}}}\n\n".encode()
 
     def write_chunk(self, chunk: Chunk) -> Iterator[Event]:
         if chunk.kind not in ITEM_KINDS:
@@ -68,6 +87,7 @@ class OutputEvents:
     def _open_item(self, kind: str, number: int) -> Iterator[Event]:
         item_id = build_item_id(kind, self._answer_id, self._closed)
         self._open = run = OutputRun(kind, "", item_id)
+        self._delta_parts = _split_delta(self._build_delta("", 0))
         item = {"output_index": len(self._closed), "item": build_item(run, "in_progress")}
         yield {"type": "response.output_item.added", **item, "sequence_number": number}
         yield self._build_part_event("added", run, number + 1)
@@ -112,6 +132,11 @@ class OutputEvents:
     def _locate(self, run: OutputRun) -> dict[str, Any]:
         index = "summary_index" if run.kind == Kind.REASONING else "content_index"
         return {"item_id": run.id, "output_index": len(self._closed), index: 0}
+
+
+def _split_delta(event: Event) -> tuple[str, str]:
+    before, _, behind = encode_event(event).decode().rpartition('"delta": ""')
+    return before + '"delta": ', behind.removesuffix("0}\n\n")
 
 
 def _name_text(run: OutputRun) -> str:

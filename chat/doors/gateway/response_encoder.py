@@ -43,7 +43,7 @@ class ResponseEncoder(AnswerEncoder):
         if isinstance(event, StateChanged):
             return self._encode_begin() if event.state == State.RUNNING else b""
         chunks = _split_snapshot(event) if isinstance(event, Snapshot) else [event]
-        parts = [self._encode(self._events.write_chunk(chunk)) for chunk in chunks]
+        parts = [self._events.encode_chunk(chunk, self._after) for chunk in chunks]
         return self._encode_begin() + b"".join(parts)
 
     def encode_end(self, stream: Stream) -> bytes:

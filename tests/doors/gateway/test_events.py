@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import ResponseStreamEvent
 
-from chat.doors.gateway.events import STEP, Event, OutputEvents, find_row
+from chat.doors.gateway.events import STEP, Event, OutputEvents, encode_event, find_row
 from chat.doors.gateway.output import build_items, build_runs
 from streaming.models import Kind, State, Stream
 from tests.factories import Piece, build_chunks
@@ -74,6 +74,14 @@ def test_deltas_and_closed_items_have_the_text_of_the_rows(pieces: list[Piece]) 
     assert [*items.values()] == build_items(runs, "completed")
     assert [*texts.values()] == [run.text for run in runs]
     assert len({item["id"] for item in items.values()}) == len(items)
+
+
+@given(PIECES, st.integers(-1, 16 * 14))
+def test_the_bytes_are_those_of_the_events_behind_a_number(pieces: list[Piece], after: int) -> None:
+    events, encoder = OutputEvents(ANSWER), OutputEvents(ANSWER)
+    for chunk in build_chunks(pieces):
+        behind = [e for e in events.write_chunk(chunk) if e["sequence_number"] > after]
+        assert encoder.encode_chunk(chunk, after) == b"".join(map(encode_event, behind))
 
 
 @given(PIECES)
