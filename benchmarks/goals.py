@@ -41,6 +41,7 @@ GOALS = (
         more=True,
     ),
     Goal("doors/events", "web process's CPU a token, event streams ÷ sockets, Uvicorn", 1.3, 1.1),
+    Goal("doors/gateway", "web process's CPU a token, gateway ÷ sockets, Uvicorn", 1.6, 1.3),
     Goal("p99/100/uvicorn", "added latency p99, 100 streams", 100, 40, "ms"),
     Goal("p50/10/uvicorn", "added latency p50, 10 streams", 15, 3, "ms"),
     Goal("p50/1/uvicorn", "added latency p50, 1 stream", 15, 3, "ms"),

@@ -166,6 +166,30 @@ class HoldfastEvents(Events):
         return super()._parse_event(event)
 
 
+class Gateway(Events):
+    """The events of a response. It checks their numbers; the receiver of the text checks tokens."""
+
+    NUMBER = re.compile(rb'"sequence_number": (\d+)}$')
+    DELTA = re.compile(rb'"delta": "([^"]*)"')
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._number = -1
+
+    def _parse_event(self, event: bytes) -> str:
+        found = self.NUMBER.search(event)
+        if not found:
+            return ""
+        number = int(found[1])
+        if number <= self._number:
+            self.error = f"event {number} came after {self._number}"
+        self._number = number
+        if b"event: response.completed\n" in event:
+            self.ended.set()
+        delta = self.DELTA.search(event)
+        return delta[1].decode() if delta else ""
+
+
 class Durable(Events):
     """The events of a durable stream: `data` with the text, and `control`."""
 
@@ -286,5 +310,6 @@ WIRES: dict[str, type[Connection]] = {
     "durable": Durable,
     "holdfast": Holdfast,
     "holdfast events": HoldfastEvents,
+    "gateway": Gateway,
     "usual": Usual,
 }

@@ -12,6 +12,8 @@ from accounts.models import User
 from benchmarks.engine.prose import read_prose, split_tokens
 from benchmarks.engine.source import KEY
 from chat import replies as chat_replies
+from chat.doors.gateway.models import GatewayResponse
+from chat.doors.gateway.reading import DOOR_NAME
 from chat.models import Conversation, Message
 from chat.replies import ReplySettings
 from streaming import journal
@@ -65,6 +67,23 @@ def _create_conversation(user: User, turns: int) -> Conversation:
     conversation.current_leaf = parent
     conversation.save(update_fields=["current_leaf"])
     return conversation
+
+
+def create_responses(streams: list[Stream]) -> None:
+    """Create the rows that the gateway reads beside those of the streams."""
+    conversations = Conversation.objects.bulk_create(
+        Conversation(user_id=stream.owner_id, title="Kelp", door=DOOR_NAME) for stream in streams
+    )
+    answers = Message.objects.bulk_create(
+        Message(conversation=conversation, role=Message.Role.ASSISTANT)
+        for conversation in conversations
+    )
+    GatewayResponse.objects.bulk_create(
+        GatewayResponse(
+            stream=stream, user_id=stream.owner_id, conversation=answer.conversation, answer=answer
+        )
+        for stream, answer in zip(streams, answers, strict=True)
+    )
 
 
 def create_folded_replies(count: int, tokens_per_chunk: int) -> list[int]:

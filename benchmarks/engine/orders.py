@@ -10,12 +10,19 @@ from uuid import uuid4
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count
 from django.db.models.functions import Now
 
 from accounts.models import User
-from benchmarks.engine.chats import create_conversations, create_folded_replies, start_replies
+from accounts.tokens.models import Scope
+from accounts.tokens.tokens import create_token
+from benchmarks.engine.chats import (
+    create_conversations,
+    create_folded_replies,
+    create_responses,
+    start_replies,
+)
 from benchmarks.engine.source import SOURCE
 from benchmarks.tokens import TOKEN_CHARS, make_token
 from streaming import journal
@@ -27,9 +34,12 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def create_users(count: int) -> list[list[Any]]:
-    """Create users. Return their ids, and the keys of their sessions."""
+    """Create users. Return their ids, the keys of their sessions, and tokens for the gateway."""
     users = [User(email=f"{uuid4().hex}@holdfast.test", password="!") for _ in range(count)]
-    return [[user.pk, _create_session(user)] for user in User.objects.bulk_create(users)]
+    return [
+        [user.pk, _create_session(user), create_token(user, "Program", [Scope.GATEWAY], None)[1]]
+        for user in User.objects.bulk_create(users)
+    ]
 
 
 def _create_session(user: User) -> str:
@@ -44,6 +54,15 @@ def _create_session(user: User) -> str:
 def queue_streams(owners: list[int], arguments: list[dict[str, Any]]) -> list[str]:
     """Queue streams, one for each owner and arguments; workers find them within a second."""
     return [str(stream.uuid) for stream in _create_streams(owners, arguments)]
+
+
+def queue_responses(owners: list[int], arguments: list[dict[str, Any]]) -> list[str]:
+    """The same for streams that are read through the gateway. The place of each in a conversation
+    is only a name there: its source is the benchmark's."""
+    with transaction.atomic():
+        streams = _create_streams(owners, arguments)
+        create_responses(streams)
+    return [str(stream.uuid) for stream in streams]
 
 
 def _create_streams(
@@ -105,7 +124,7 @@ def measure_journal() -> list[int]:
 def measure_appends(streams: int, seconds: float) -> list[float]:
     """Append one token to each of these streams in a commit, repeatedly. Return rows a second, and
     microseconds of this process's CPU for a row."""
-    names = create_journals([owner for owner, _ in create_users(1)] * streams, 0)
+    names = create_journals([owner for owner, *_ in create_users(1)] * streams, 0)
     ids = dict(Stream.objects.filter(uuid__in=names).values_list("id", "uuid"))
     began, cpu, index = time.monotonic(), time.process_time(), 0
     while time.monotonic() < began + seconds:
@@ -131,6 +150,7 @@ ORDERS = {
         create_users,
         start_replies,
         measure_journal,
+        queue_responses,
         queue_streams,
         count_unfinished,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from benchmarks.client.wires import Spec
-from benchmarks.subjects.doors import DOORS, SOCKET
+from benchmarks.subjects.doors import DOORS, GATEWAY, SOCKET, Reader
 from benchmarks.subjects.subject import Plan
 from tools.deployment.deployment import Server
 from tools.services.helper_process import Child
@@ -41,7 +41,7 @@ class Holdfast:
     environment: dict[str, str] = field(default_factory=dict)
     _door: str = SOCKET
     _exit_stack: ExitStack = field(default_factory=ExitStack)
-    _users: list[tuple[int, str]] = field(default_factory=list)
+    _users: list[Reader] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -92,8 +92,9 @@ class Holdfast:
     def start_sources(self, arguments: Sequence[dict[str, Any]]) -> Sequence[Spec]:
         """Start streams of the benchmark's source with these arguments."""
         users = self._get_users(len(arguments))
-        owners = [owner for owner, _ in users]
-        uuids = self._engine.run_order(do="queue_streams", owners=owners, arguments=list(arguments))
+        owners = [user.owner for user in users]
+        order = "queue_responses" if self._door == GATEWAY else "queue_streams"
+        uuids = self._engine.run_order(do=order, owners=owners, arguments=list(arguments))
         return self._build_specs(uuids, users)
 
     def wait_until_idle(self) -> None:
@@ -110,13 +111,13 @@ class Holdfast:
     def create_replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
         users = self._create_users(streams)
         uuids = self._engine.run_order(
-            do="create_journals", owners=[o for o, _ in users], chunks=tokens
+            do="create_journals", owners=[user.owner for user in users], chunks=tokens
         )
         return self._build_specs(uuids, users)
 
     def fill_journal(self, streams: int, chunks: int) -> None:
         """Create ended streams with a number of chunks each."""
-        owners = [owner for owner, _ in self._create_users(streams)]
+        owners = [user.owner for user in self._create_users(streams)]
         self._engine.run_order(do="create_journals", owners=owners, chunks=chunks, ended=True)
 
     def run_order(self, **order: Any) -> Any:
@@ -128,29 +129,30 @@ class Holdfast:
         size, text = self._engine.run_order(do="measure_journal")
         return size, text
 
-    def _get_users(self, streams: int) -> list[tuple[int, str]]:
+    def _get_users(self, streams: int) -> list[Reader]:
         needed = -(-streams // MAX_STREAMS_PER_USER)
         if len(self._users) < needed:
-            self._users += self._engine.run_order(
-                do="create_users", count=needed - len(self._users)
-            )
+            self._users += self._order_users(needed - len(self._users))
         return [self._users[number // MAX_STREAMS_PER_USER] for number in range(streams)]
 
-    def _create_users(self, streams: int) -> list[tuple[int, str]]:
+    def _create_users(self, streams: int) -> list[Reader]:
         """Create users for endless streams, which count against the limit of their owners."""
-        users = self._engine.run_order(do="create_users", count=-(-streams // MAX_STREAMS_PER_USER))
+        users = self._order_users(-(-streams // MAX_STREAMS_PER_USER))
         return [users[number // MAX_STREAMS_PER_USER] for number in range(streams)]
 
-    def _build_specs(self, uuids: Sequence[str], users: Sequence[tuple[int, str]]) -> list[Spec]:
+    def _order_users(self, count: int) -> list[Reader]:
+        return [Reader(*user) for user in self._engine.run_order(do="create_users", count=count)]
+
+    def _build_specs(self, uuids: Sequence[str], users: Sequence[Reader]) -> list[Spec]:
         return [
-            self._build_spec(number, uuid, session)
-            for number, (uuid, (_, session)) in enumerate(zip(uuids, users, strict=True))
+            self._build_spec(number, uuid, user)
+            for number, (uuid, user) in enumerate(zip(uuids, users, strict=True))
         ]
 
-    def _build_spec(self, number: int, uuid: str, session: str) -> Spec:
+    def _build_spec(self, number: int, uuid: str, user: Reader) -> Spec:
         web = self._stack.webs[number % len(self._stack.webs)]
         return {
-            **DOORS[self._door](web.url, session, uuid),
+            **DOORS[self._door](web.url, user, uuid),
             "host": "127.0.0.1",
             "port": web.port,
             "deflate": self.deflate,
