@@ -14,44 +14,25 @@ from uuid import uuid4
 
 import pytest
 
+from tests.clients.site import CONTINUATION, MODELS, ClientSite, open_deployment
 from tests.e2e.replies import find_runner
 from tests.skipping import skip_or_fail
 from tools.deployment.deployment import ROOT, Deployment
 from tools.deployment.stream_cutter import StreamCutter
-from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.fake_provider import ErrorAnswer, Fake
 from tools.services import Postgres, node, run_clients
 from tools.services.python_environment import Missing
 from tools.services.run_clients import KINDS, Kind, RunClient
-from tools.waiting import until
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(900)]
 
-MODELS = {
-    "openai": "openai/gpt-5.5",
-    "anthropic": "anthropic/claude-sonnet-4-6",
-    "google": "google/gemini-2.5-pro",
-}
 MODEL = MODELS["openai"]
 WORDS = tuple(f"tide {number} \N{WATER WAVE}\r\n" for number in range(60))
 CUTS = 20
 MAX_CUT_BYTES = 3_000
 LONG = tuple(f"word {number}, " for number in range(900))
-CONTINUATION = "cut off by a technical fault"
-"""A part of the prompt of a second attempt."""
 IDLE_SECONDS = 35.0
 """Longer than the time after which LangGraph's client takes a silent connection for a dead one."""
-CREATE_TOKEN = """
-from accounts.models import User
-from accounts.tokens.models import Scope
-from accounts.tokens.tokens import create_token
-owner = User.objects.get(email="owner@holdfast.test")
-print("token", create_token(owner, "Stock clients", [Scope.WRITE], None)[1])
-"""
-UNLIMITED = {
-    "MAX_MESSAGES_PER_MINUTE": "1000000",
-    "MAX_TOKEN_REQUESTS_PER_MINUTE": "1000000",
-    "MAX_UNFINISHED_REPLIES_PER_USER": "1000",
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,44 +43,14 @@ def install_clients() -> None:
         skip_or_fail(str(missing))
 
 
-class Site:
-    """A deployment with a person who has keys of all providers and a token."""
-
-    def __init__(self, deployment: Deployment, fake: Fake) -> None:
-        self.deployment, self.fake = deployment, fake
-        person = deployment.person("owner")
-        for provider in MODELS:
-            person.add_key(provider)
-        output = deployment.manage("shell", "-v", "0", "-c", CREATE_TOKEN)
-        self.token = output.rpartition("token ")[2].strip()
-        self._clients = ExitStack()
-
-    def script(self, question: str, *pieces: str, **fields: Any) -> str:
-        """Script the answer to a question, and return its whole text."""
-        behaviour = Behaviour(tuple(map(Piece, pieces)), prompt=question, **fields)
-        self.fake.script(behaviour)
-        return behaviour.text
+class Site(ClientSite):
+    scope = "write"
 
     def open(self, kind: Kind, **task: Any) -> RunClient:
         # An AG-UI client names its thread and its run.
         names = {"thread": f"t {uuid4()}", "run": f"r {uuid4()}"} if kind == "ag-ui" else {}
         given = {"url": self.deployment.base_url, "token": self.token, "model": MODEL}
-        return self._clients.enter_context(RunClient(kind, given | names | task))
-
-    def close(self) -> None:
-        self._clients.close()
-
-    def read_answer(self, question: str) -> dict[str, Any]:
-        """The answer to a question, as the database has it, with its stream."""
-        [asked] = self.deployment.rows.query(
-            "SELECT id FROM chat_message WHERE role = 'user' AND content = %s", question
-        )
-        [answer] = self.deployment.rows.query(
-            "SELECT m.content, s.uuid, s.state, s.epoch FROM chat_message m "
-            "JOIN streaming_stream s ON s.id = m.stream_id WHERE m.parent_id = %s",
-            asked["id"],
-        )
-        return dict(answer)
+        return self.clients.enter_context(RunClient(kind, given | names | task))
 
     def check(self, client: RunClient, question: str, text: str) -> None:
         """The client, the journal and the provider have the same text."""
@@ -115,18 +66,7 @@ class Site:
 def deployment(
     request: pytest.FixtureRequest, postgres_server: Postgres, provider: Fake
 ) -> Iterator[Deployment]:
-    environment = UNLIMITED | {
-        "OPENAI_BASE_URL": provider.openai,
-        "ANTHROPIC_BASE_URL": provider.anthropic,
-        "GOOGLE_GEMINI_BASE_URL": provider.google,
-    }
-    with Deployment(
-        "stack",
-        server=request.param,
-        workers=2,
-        environment=environment,
-        database_server=postgres_server,
-    ) as running:
+    with open_deployment(request.param, postgres_server, provider) as running:
         yield running
 
 
@@ -251,15 +191,4 @@ def test_an_aborted_request_stops_nothing(site: Site) -> None:
     for client, question, text in run_all(site, "abort", *WORDS, delay=0.05):
         client.wait_for_text(20)
         client.kill()
-        completed = wait_for_completion(site, question)
-        assert completed["content"] == text
-
-
-def wait_for_completion(site: Site, question: str) -> dict[str, Any]:
-    def read_completed() -> dict[str, Any] | None:
-        answer = site.read_answer(question)
-        return answer if answer["state"] == "completed" else None
-
-    answer = until(read_completed, what="the reply is complete")
-    assert answer is not None
-    return answer
+        assert site.wait_for_completion(question)["content"] == text

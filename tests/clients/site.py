@@ -1,0 +1,94 @@
+"""A deployment for stock clients, and a person with keys of all providers and a token."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any, ClassVar
+
+from tools.deployment.deployment import Deployment, Server
+from tools.fake_provider import Behaviour, Fake, Piece
+from tools.services import Postgres
+from tools.waiting import until
+
+MODELS = {
+    "openai": "openai/gpt-5.5",
+    "anthropic": "anthropic/claude-sonnet-4-6",
+    "google": "google/gemini-2.5-pro",
+}
+CONTINUATION = "cut off by a technical fault"
+"""A part of the prompt of a second attempt."""
+CREATE_TOKEN = """
+from accounts.models import User
+from accounts.tokens.models import Scope
+from accounts.tokens.tokens import create_token
+owner = User.objects.get(email="owner@holdfast.test")
+print("token", create_token(owner, "Stock clients", [Scope("{scope}")], None)[1])
+"""
+UNLIMITED = {
+    "MAX_MESSAGES_PER_MINUTE": "1000000",
+    "MAX_TOKEN_REQUESTS_PER_MINUTE": "1000000",
+    "MAX_UNFINISHED_REPLIES_PER_USER": "1000",
+}
+
+
+def open_deployment(server: Server, database_server: Postgres, provider: Fake) -> Deployment:
+    """Return a deployment, to be entered, whose providers are the fakes."""
+    environment = UNLIMITED | {
+        "OPENAI_BASE_URL": provider.openai,
+        "ANTHROPIC_BASE_URL": provider.anthropic,
+        "GOOGLE_GEMINI_BASE_URL": provider.google,
+    }
+    return Deployment(
+        "stack",
+        server=server,
+        workers=2,
+        environment=environment,
+        database_server=database_server,
+    )
+
+
+class ClientSite:
+    """`clients` are closed with it."""
+
+    scope: ClassVar[str]
+    """The right of the token."""
+
+    def __init__(self, deployment: Deployment, fake: Fake) -> None:
+        self.deployment, self.fake = deployment, fake
+        person = deployment.person("owner")
+        for provider in MODELS:
+            person.add_key(provider)
+        code = CREATE_TOKEN.format(scope=self.scope)
+        output = deployment.manage("shell", "-v", "0", "-c", code)
+        self.token = output.rpartition("token ")[2].strip()
+        self.clients = ExitStack()
+
+    def close(self) -> None:
+        self.clients.close()
+
+    def script(self, question: str, *pieces: str, **fields: Any) -> str:
+        """Script the answer to a question, and return its whole text."""
+        behaviour = Behaviour(tuple(map(Piece, pieces)), prompt=question, **fields)
+        self.fake.script(behaviour)
+        return behaviour.text
+
+    def read_answer(self, question: str) -> dict[str, Any]:
+        """The answer to a question, as the database has it, with its stream."""
+        [asked] = self.deployment.rows.query(
+            "SELECT id FROM chat_message WHERE role = 'user' AND content = %s", question
+        )
+        [answer] = self.deployment.rows.query(
+            "SELECT m.content, s.uuid, s.state, s.epoch FROM chat_message m "
+            "JOIN streaming_stream s ON s.id = m.stream_id WHERE m.parent_id = %s",
+            asked["id"],
+        )
+        return dict(answer)
+
+    def wait_for_completion(self, question: str) -> dict[str, Any]:
+        def read_completed() -> dict[str, Any] | None:
+            answer = self.read_answer(question)
+            return answer if answer["state"] == "completed" else None
+
+        answer = until(read_completed, what="the reply is complete")
+        assert answer is not None
+        return answer
