@@ -17,7 +17,7 @@ ATTACKS := $(foreach target,daphne uvicorn sqlite,prove-attack-$(target)-finding
 
 .PHONY: run help stack test test-engine test-application test-postgresql test-sqlite test-scripts test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-	$(ATTACKS) prove-forms prove-sockets prove-api prove-comply prove-durable prove-aisdk prove-runs prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
+	$(ATTACKS) prove-forms prove-sockets prove-api prove-comply prove-durable prove-aisdk prove-runs prove-gateway prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
@@ -62,9 +62,9 @@ test-deaths:
 	$(BIN)/python -m pytest -m "death and not prove" tests/chaos tests/e2e
 
 # The parts run one after the other, because other work would spoil their figures.
-prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -attack-(daphne|uvicorn|sqlite)-(findings|more), -fuzz, -forms, -sockets, -api, -durable, -aisdk, -runs, -litellm, -llama
+prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -attack-(daphne|uvicorn|sqlite)-(findings|more), -fuzz, -forms, -sockets, -api, -durable, -aisdk, -runs, -gateway, -litellm, -llama
 	@for part in lint prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-		$(ATTACKS) prove-forms prove-sockets prove-api prove-comply prove-durable prove-aisdk prove-runs prove-litellm prove-llama; do \
+		$(ATTACKS) prove-forms prove-sockets prove-api prove-comply prove-durable prove-aisdk prove-runs prove-gateway prove-litellm prove-llama; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
 
@@ -124,6 +124,10 @@ prove-aisdk: .venv/dev .env .static/staticfiles.json browser
 prove-runs: .venv/dev .env .static/staticfiles.json
 	$(BIN)/python -m tools.install_server runs
 	$(PROVE) -m "" tests/clients/test_runs.py
+
+prove-gateway: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m tools.install_server gateway
+	$(PROVE) -m "" tests/clients/test_gateway_clients.py
 
 # These servers have environments of their own, which the tests create. The first run of llama.cpp's
 # compiles it, for some ten minutes.
@@ -195,7 +199,7 @@ configuration: .venv/dev ## Write docs/configuration.md, .env.example and the ta
 	$(BIN)/python -m tools.configuration
 
 clean: ## Remove what was built; .env and the database stay
-	rm -rf .venv .langgraph .litellm .llama .static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .gateway-clients .langgraph .litellm .llama .static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

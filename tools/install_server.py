@@ -3,11 +3,21 @@ that its tests are skipped."""
 
 import sys
 
-from tools.services import ai_sdk, litellm, llama, llm_comply, node, run_clients, schemathesis
+from tools.services import (
+    ai_sdk,
+    gateway_clients,
+    litellm,
+    llama,
+    llm_comply,
+    node,
+    run_clients,
+    schemathesis,
+)
 from tools.services.python_environment import Missing
 
 INSTALLERS = {
     "ai-sdk": ai_sdk.install,
+    "gateway": gateway_clients.install,
     "litellm": litellm.ENVIRONMENT.install,
     "llama": llama.install,
     "llm-comply": llm_comply.ENVIRONMENT.install,

@@ -80,6 +80,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "::test_a_line_that_is_cut_everywhere_loses_and_doubles_nothing",
         "stop": "e2e/test_gateway.py::test_a_stop_from_elsewhere_ends_a_stream_with_its_text",
         "fail": "e2e/test_gateway.py::test_a_failure_has_the_sentence_for_people",
+        "idle": "clients/test_gateway_clients.py::test_each_client_waits_as_long_as_the_model_does",
         "drain": "e2e/test_gateway_deaths.py"
         "::test_a_drained_web_process_ends_each_body_in_its_own_way",
         "kill": "e2e/test_gateway_deaths.py::test_a_reader_notices_nothing_of_a_killed_worker",

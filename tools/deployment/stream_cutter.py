@@ -10,6 +10,9 @@ from contextlib import suppress
 
 from tools.deployment.http_proxy import PIECE, Faults, HttpProxy, forward, read_head
 
+EVENT_AND_CHUNK_END = b"\n\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
 
 class StreamCutter(HttpProxy):
     """Breaks off the body of each event stream after as many bytes as the next of `lengths` says.
@@ -63,5 +66,26 @@ class StreamCutter(HttpProxy):
             if not (piece := far.recv(PIECE)):
                 return
         near.sendall(piece[: length - sent])
+        with self._lock:
+            self.cut_count += 1
+
+
+class StreamEnder(StreamCutter):
+    """Ends the body properly instead, behind the first chunk that is whole by then."""
+
+    def _forward_body(
+        self, far: socket.socket, near: socket.socket, piece: bytes, length: int | None
+    ) -> None:
+        if length is None:
+            super()._forward_body(far, near, piece, length)
+            return
+        seen, sent = bytearray(piece), 0
+        while (end := seen.find(EVENT_AND_CHUNK_END, length)) < 0:
+            near.sendall(seen[sent:])
+            sent = len(seen)
+            if not (piece := far.recv(PIECE)):
+                return
+            seen += piece
+        near.sendall(seen[sent : end + len(EVENT_AND_CHUNK_END)] + LAST_CHUNK)
         with self._lock:
             self.cut_count += 1
