@@ -44,11 +44,13 @@ def test_javascript_before_the_first_reply_is_small() -> None:
 
 
 def test_the_page_loads_no_other_script() -> None:
-    """Pages of passkeys, codes and tokens have scripts of their own. No chat is on them."""
+    """Pages of passkeys, codes, tokens and webhooks have scripts of their own. No chat is on
+    them."""
     pages = STATIC.parent / "templates"
     script_names = set()
     without_chat = [*(pages / "mfa").rglob("*"), *(pages / "admin").rglob("*")]
-    chats = {*pages.rglob("*.html")} - {*without_chat, pages / "settings" / "tokens.html"}
+    without_chat += [pages / "settings" / name for name in ("tokens.html", "webhooks.html")]
+    chats = {*pages.rglob("*.html")} - {*without_chat}
     for page in chats:
         script_names |= set(re.findall(r"<script[^>]*src=\"{% static '([^']+)'", page.read_text()))
     assert script_names == {str(file.relative_to(STATIC)) for file in ENTRY_FILES}
