@@ -86,7 +86,7 @@ def test_the_admins_own_scripts_work(
     page = open_administration(deployment, open_page, "/admin/auth/group/add/")
     page.get_by_label("Name:").fill("Readers")
     filter_box = page.locator("#id_permissions_input")
-    filter_box.press_sequentially("view conversation")  # it listens to keys
+    filter_box.press_sequentially("view draft")  # it listens to keys
     options = page.locator("#id_permissions_from option")
     expect(options).to_have_count(1)
     options.first.dblclick()
