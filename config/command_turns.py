@@ -19,7 +19,6 @@ from config.request_queue import (
     SharesByKind,
 )
 from streaming.database import run_command_in_db
-from streaming.doors.commands import Fields
 from streaming.doors.frames import FrameRejected
 
 
@@ -27,10 +26,10 @@ from streaming.doors.frames import FrameRejected
 class MeasuredCall:
     """A function, and the CPU seconds that it took in its thread."""
 
-    function: Callable[[], Fields]
+    function: Callable[[], Any]
     seconds: float = 0.0
 
-    def __call__(self) -> Fields:
+    def __call__(self) -> Any:
         began = time.thread_time()
         try:
             return self.function()
@@ -43,7 +42,7 @@ class CommandTurns:
         self._shares = shares
         self._limiter = limiter
 
-    async def run(self, user_id: Any, function: Callable[[], Fields]) -> Fields:
+    async def run(self, user_id: Any, function: Callable[[], Any]) -> Any:
         """Run the function in a database thread. Raises FrameRejected if the person has too much
         running."""
         client = Client(f"user {user_id}", False, user_id=user_id)

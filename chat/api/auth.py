@@ -76,6 +76,17 @@ def _authenticate_token(request: HttpRequest, credential: Credential, needed: Sc
     return user
 
 
+def authenticate_socket(user: Any, credential: Credential, needed: Scope) -> User:
+    """For a message of a socket that has just checked its session, and that its page is ours.
+    Raises Problem."""
+    if credential.is_token:
+        return use_token(credential, needed)
+    found = User.objects.filter(pk=user.pk, is_active=True).first()
+    if found is None:
+        raise build_signed_out()
+    return found
+
+
 def use_token(credential: Credential, needed: Scope) -> User:
     """The user of a valid token with a right. Counts and records the use. Raises Problem."""
     token = find_tokens([credential.value]).get(credential.value)

@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.tokens.models import Scope
 from chat import access, conversations, replies
 from chat.api import schemas
-from chat.api.auth import build_signed_out, use_token
+from chat.api.auth import authenticate_socket
 from chat.api.idempotency import run_once
 from chat.api.problems import Problem, build_invalid, build_not_found, from_rejection
 from chat.api.replies import start_reply
@@ -51,7 +51,7 @@ def reject_by_frame(run: Callable[[User, Fields], Reply]) -> Command:
     @wraps(run)
     def command(user: Any, credential: Credential, fields: Fields) -> Fields:
         try:
-            return describe_reply(run(_authenticate(user, credential), fields))
+            return describe_reply(run(authenticate_socket(user, credential, Scope.WRITE), fields))
         except ReplyRejected as rejection:
             raise _to_frame(from_rejection(rejection)) from None
         except (Http404, ObjectDoesNotExist):  # the latter was deleted meanwhile
@@ -60,16 +60,6 @@ def reject_by_frame(run: Callable[[User, Fields], Reply]) -> Command:
             raise _to_frame(problem) from None
 
     return command
-
-
-def _authenticate(user: Any, credential: Credential) -> User:
-    """The socket has just checked the session, and that its page is ours."""
-    if credential.is_token:
-        return use_token(credential, Scope.WRITE)
-    found = User.objects.filter(pk=user.pk, is_active=True).first()
-    if found is None:
-        raise build_signed_out()
-    return found
 
 
 def _to_frame(problem: Problem) -> FrameRejected:

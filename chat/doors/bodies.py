@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from chat.api.auth import require_json
 from chat.api.problems import Problem
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.replies.settings import clean_text
@@ -19,14 +20,20 @@ EMPTY_VALUES: tuple[Any, ...] = (None, "", [], {}, False)
 
 
 def read_object(request: HttpRequest) -> dict[str, Any]:
-    """Raises Problem."""
+    """An empty body is an empty object. Raises Problem."""
+    require_json(request)
     try:
-        body = json.loads(request.body)
+        body = json.loads(request.body or b"{}", parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise Problem(400, "bad_request", _("The body must be a JSON object."))
     return body
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and the infinities are no JSON, and no database stores them."""
+    raise ValueError(name)
 
 
 def refuse_others(body: Mapping[str, Any], known: Container[str], place: str = "") -> None:

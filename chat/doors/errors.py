@@ -17,6 +17,16 @@ from streaming.access import StreamNotFound
 
 View = Callable[..., HttpResponseBase]
 
+KNOWN_ERRORS = (Problem, ReplyRejected, Http404, ObjectDoesNotExist, StreamNotFound)
+"""The last two mean that something was deleted meanwhile."""
+
+
+def to_problem(error: Exception) -> Problem:
+    """The words for one of the known errors."""
+    if isinstance(error, Problem):
+        return error
+    return from_rejection(error) if isinstance(error, ReplyRejected) else build_not_found()
+
 
 def answer_errors(build_response: Callable[[Problem], HttpResponse]) -> Callable[[View], View]:
     """Decorate the views of a door."""
@@ -26,13 +36,8 @@ def answer_errors(build_response: Callable[[Problem], HttpResponse]) -> Callable
         def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
                 return view(request, *args, **kwargs)
-            except Problem as problem:
-                return build_response(problem)
-            except ReplyRejected as rejection:
-                return build_response(from_rejection(rejection))
-            except (Http404, ObjectDoesNotExist, StreamNotFound):
-                # The last two mean that something was deleted meanwhile.
-                return build_response(build_not_found())
+            except KNOWN_ERRORS as error:
+                return build_response(to_problem(error))
 
         return wrapper
 

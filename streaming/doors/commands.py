@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from streaming.database import run_command_in_db
 from streaming.doors.credentials import Credential
 
 MAX_REQUEST_CHARS = 200
 """The longest id of a request."""
+
+T = TypeVar("T")
 
 Fields = Mapping[str, Any]
 """The fields of a frame."""
@@ -53,11 +55,11 @@ def list_commands() -> tuple[str, ...]:
     return tuple(_commands)
 
 
-TurnRunner = Callable[[Any, Callable[[], Fields]], Awaitable[Fields]]
+TurnRunner = Callable[[Any, Callable[[], Any]], Awaitable[Any]]
 """Runs a function in a thread at the turn of the user with this id. May raise FrameRejected."""
 
 
-async def _run_at_once(user_id: Any, function: Callable[[], Fields]) -> Fields:
+async def _run_at_once(user_id: Any, function: Callable[[], Any]) -> Any:
     return await run_command_in_db(function)
 
 
@@ -70,5 +72,7 @@ def set_turn_runner(runner: TurnRunner) -> None:
     _run_in_turn = runner
 
 
-async def run_in_turn(user_id: Any, function: Callable[[], Fields]) -> Fields:
-    return await _run_in_turn(user_id, function)
+async def run_in_turn(user_id: Any, function: Callable[[], T]) -> T:
+    """Run a command that starts a stream. Raises FrameRejected if its user has too much running."""
+    result: T = await _run_in_turn(user_id, function)
+    return result

@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
-from django.utils.translation import gettext as _
+from django.http import HttpResponse, JsonResponse
 
-from chat.api.problems import Problem, build_not_found, build_problem_of_status, from_rejection
-from chat.replies import ReplyRejected
-from streaming.access import StreamNotFound
+from chat.api.problems import Problem, build_problem_of_status
+from chat.doors import errors
 
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+CONTENT_TYPE = "application/json"
 
 
-def answer_errors(view: View[P]) -> View[P]:
-    """Answer the errors of a view in the shape of this door."""
-
-    @wraps(view)
-    def answering_view(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        try:
-            return view(request, *args, **kwargs)
-        except (Problem, *TRANSLATED) as error:
-            return build_response(to_problem(error))
-
-    return answering_view
-
-
-TRANSLATED = (ReplyRejected, Http404, ObjectDoesNotExist, StreamNotFound)
-"""The last two mean that something was deleted meanwhile."""
-
-
-def to_problem(error: Exception) -> Problem:
-    if isinstance(error, Problem):
-        return error
-    return from_rejection(error) if isinstance(error, ReplyRejected) else build_not_found()
-
-
-def build_response(problem: Problem) -> HttpResponse:
+def build_error(problem: Problem) -> HttpResponse:
     status = get_status(problem)
     return JsonResponse(_to_body(problem), status=status, headers=problem.headers)
 
 
-def build_too_many_connections() -> HttpResponse:
-    text = _("You have too many open connections. Close a tab.")
-    return build_response(Problem(429, "too_many", text, headers={"Retry-After": "5"}))
+answer_errors = errors.answer_errors(build_error)
+"""Decorates the views of this door."""
 
 
 def encode_error(status: int) -> tuple[bytes, str]:
     """The body and content type of an error that was made outside the views."""
     body = _to_body(build_problem_of_status(status))
-    return json.dumps(body, ensure_ascii=False).encode(), "application/json"
+    return json.dumps(body, ensure_ascii=False).encode(), CONTENT_TYPE
 
 
 def get_status(problem: Problem) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from accounts.models import User
 from chat.doors.ai_sdk.encoder import UIMessageEncoder
-from chat.doors.ai_sdk.errors import build_too_many_connections
+from chat.doors.ai_sdk.errors import build_error
 from chat.doors.ai_sdk.protocol import HEADERS, UIMessageStream
 from chat.doors.ai_sdk.requests import Cursor
+from chat.doors.errors import build_too_many
 from chat.models import Message
 from streaming.doors.answers import EncodedResponse
 from streaming.follow import START_CURSOR, read_page
@@ -25,7 +26,7 @@ def build_response(
         stream,
         user,
         UIMessageEncoder(stream, read or UIMessageStream(answer), continues=read is not None),
-        refusal=build_too_many_connections(),
+        refusal=build_error(build_too_many()),
         after=cursor.index if cursor is not None and read is not None else START_CURSOR,
     )
     for name, value in HEADERS.items():

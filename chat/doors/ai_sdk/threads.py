@@ -21,12 +21,10 @@ from chat import replies
 from chat.api.problems import Problem, build_not_found
 from chat.api.replies import apply_given
 from chat.doors.ai_sdk.requests import ClientMessage, Cursor, UIMessageRequest
-from chat.doors.models import ClientThread
+from chat.doors.threads import attach_conversation, choose_settings, lock_thread
 from chat.models import Conversation, Message
-from chat.presentation.model_groups import load_default_model
 from chat.replies import PagePosition, Reply, ReplySettings
 from streaming.models import Stream
-from streaming.providers.catalog.naming import ModelKey
 from streaming.storable_text import replace_unstorable
 
 DOOR = "ai-sdk"
@@ -73,7 +71,7 @@ def _select_answers(conversation: Conversation | None) -> QuerySet[Message]:
 @transaction.atomic
 def start_reply(user: User, request: UIMessageRequest) -> Reply:
     """Raises ReplyRejected or Problem."""
-    thread = _lock_thread(user, request.id)
+    thread = lock_thread(user, DOOR, request.id)
     conversation = thread.conversation
     if conversation is not None and conversation.deleted_at is not None:
         raise build_not_found()
@@ -91,17 +89,8 @@ def start_reply(user: User, request: UIMessageRequest) -> Reply:
             "The id of this message was used for another text. Use a new id for a new message."
         )
         raise Problem(409, "key_reused", text)
-    if thread.conversation_id is None:
-        thread.conversation = reply.conversation
-        thread.save(update_fields=["conversation"])
+    attach_conversation(thread, reply)
     return reply
-
-
-def _lock_thread(user: User, name: str) -> ClientThread:
-    """Two first messages of one chat that arrive at once must not begin two conversations."""
-    threads = ClientThread.objects.select_for_update(of=("self",))
-    ClientThread.objects.get_or_create(user=user, door=DOOR, name=name)
-    return threads.select_related("conversation").get(user=user, door=DOOR, name=name)
 
 
 def _find_asked(
@@ -121,14 +110,7 @@ def _find_asked(
 
 
 def _ask(user: User, request: UIMessageRequest, conversation: Conversation | None) -> Reply:
-    if conversation is not None:
-        chosen = ReplySettings.from_conversation(conversation, request.model or "")
-    elif request.model:
-        chosen = ReplySettings(request.model)
-    else:
-        default = load_default_model(user)
-        key = default.key if default else ModelKey("", "")
-        chosen = ReplySettings(key.name, provider=key.provider)
+    chosen = choose_settings(user, conversation, request.model or "")
     return replies.start_reply(
         user,
         text=request.text,

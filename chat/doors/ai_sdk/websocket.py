@@ -7,7 +7,7 @@ drops it (config/daphne_limits.py). The servers send pings of their own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -16,18 +16,19 @@ from typing import Any
 from django.db.utils import Error as DatabaseFailure
 from django.utils.translation import gettext as _
 
-from accounts.models import User
-from chat.api.problems import Problem
+from accounts.tokens.models import Scope
+from chat.api.auth import authenticate_socket
 from chat.doors.ai_sdk import frames
-from chat.doors.ai_sdk.errors import TRANSLATED, to_problem
 from chat.doors.ai_sdk.frames import Abort, BadFrame, Resume, Send
 from chat.doors.ai_sdk.protocol import Part, UIMessageStream
 from chat.doors.ai_sdk.requests import parse_fields
 from chat.doors.ai_sdk.threads import find_answer, start_reply
+from chat.doors.errors import KNOWN_ERRORS, to_problem
 from chat.models import Message
 from streaming import lifecycle
 from streaming.access import StreamNotFound
 from streaming.database import run_in_db
+from streaming.doors.commands import run_in_turn
 from streaming.doors.credentials import get_credential
 from streaming.doors.frames import (
     CLOSE_INTERNAL_ERROR,
@@ -35,6 +36,7 @@ from streaming.doors.frames import (
     CLOSE_SIMULATED_DROP,
     CLOSE_TOO_MANY_FRAMES,
     CLOSE_TOO_SLOW,
+    FrameRejected,
 )
 from streaming.doors.hooks import get_simulated_drop
 from streaming.doors.session_holder import get_bye_retry_ms, open_connections, seconds_until_check
@@ -72,6 +74,7 @@ class FollowedAnswer:
 
 
 Found = tuple[Message, Stream] | None
+Finder = Callable[[], Awaitable[Found]]
 
 
 class ChatConsumer(SessionConsumer):
@@ -146,26 +149,26 @@ class ChatConsumer(SessionConsumer):
         match frame:
             case Send():
                 await self._wait_for_turn(SEND_COST - 1)
-                self._start_following(frame, partial(self._start_reply, frame.fields))
+                start = partial(self._start_reply, frame.fields)
+                self._start_following(frame, lambda: run_in_turn(self.user.pk, start))
             case Resume():
                 await self._wait_for_turn(FOLLOW_COST - 1)
-                self._start_following(frame, partial(self._find_answer, frame.chat))
+                find = partial(self._find_answer, frame.chat)
+                self._start_following(frame, lambda: run_in_db(find))
             case Abort():
                 self._abort(frame.request_id)
 
     def _start_reply(self, fields: dict[str, Any]) -> Found:
-        if not self.may_write:
-            text = _("This access token does not have the right “%(right)s”.")
-            raise Problem(403, "missing_right", text % {"right": "write"})
-        request = parse_fields(fields)
-        reply = start_reply(User.objects.get(pk=self.user.pk), request)
+        assert self._credential is not None
+        user = authenticate_socket(self.user, self._credential, Scope.WRITE)
+        reply = start_reply(user, parse_fields(fields))
         return reply.answer, reply.answer.stream or reply.stream
 
     def _find_answer(self, chat: str) -> Found:
         answer = find_answer(self.user, chat, None)
         return (answer, answer.stream) if answer and answer.stream else None
 
-    def _start_following(self, frame: Send | Resume, find: Callable[[], Found]) -> None:
+    def _start_following(self, frame: Send | Resume, find: Finder) -> None:
         if frame.request_id in self._followed:
             raise BadFrame(_("This request runs already."), frame.request_id)
         if len(self._followed) >= MAX_ANSWERS:
@@ -181,13 +184,15 @@ class ChatConsumer(SessionConsumer):
 
     # Answers
 
-    async def _follow_answer(self, followed: FollowedAnswer, find: Callable[[], Found]) -> None:
-        """Send the answer that `find` returns from the database."""
+    async def _follow_answer(self, followed: FollowedAnswer, find: Finder) -> None:
+        """Send the answer that `find` returns."""
         id = followed.request_id
         try:
-            found = await run_in_db(find)
-        except (Problem, *TRANSLATED) as error:
+            found = await find()
+        except KNOWN_ERRORS as error:
             await self._send(frames.encode_error(id, str(to_problem(error).detail)))
+        except FrameRejected as rejection:
+            await self._send(frames.encode_error(id, rejection.message))
         except DatabaseFailure as error:
             if not outage_monitor.is_outage(error):
                 raise

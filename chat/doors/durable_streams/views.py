@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.tokens.models import Scope
 from chat.access import get_stream_or_404
 from chat.api.auth import authenticate_program
-from chat.api.problems import Problem, build_not_found
+from chat.api.problems import Problem
 from chat.doors.durable_streams import protocol, replies, writing
 from chat.doors.durable_streams.answers import (
     EventsResponse,
@@ -37,24 +37,20 @@ from chat.doors.durable_streams.requests import (
     parse_reading,
 )
 from chat.doors.durable_streams.space import extend_life
+from chat.doors.errors import answer_errors, build_too_many
 
-RETRY_AFTER_SECONDS = 5
 READ_METHODS = frozenset({"GET", "HEAD"})
 View = Callable[..., HttpResponseBase]
 
 
 def for_programs(view: View) -> View:
-    """Find the user of the token, and answer a Problem."""
+    """Find the user of the token, and answer errors."""
 
+    @answer_errors(Problem.to_response)
     @wraps(view)
     def guarded(request: HttpRequest, **kwargs: str | UUID) -> HttpResponseBase:
         needed = Scope.READ if request.method in READ_METHODS else Scope.WRITE
-        try:
-            return view(request, authenticate_program(request, needed), **kwargs)
-        except Problem as problem:
-            return problem.to_response()
-        except Http404:
-            return build_not_found().to_response()
+        return view(request, authenticate_program(request, needed), **kwargs)
 
     return csrf_exempt(guarded)
 
@@ -107,18 +103,14 @@ def answer_reading(
         raise build_bad_cursor(_("The offset is past the end of the stream."))
     if reading.mode:
         answer = LongPollResponse if reading.mode == "long-poll" else EventsResponse
-        return answer(source, user, position, reading.cursor, refusal=_build_refusal())
+        return answer(
+            source, user, position, reading.cursor, refusal=build_too_many().to_response()
+        )
     response = build_page_response(request, source, read(position))
     if reading.position is None:
         del response.headers["ETag"]
         response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _build_refusal() -> HttpResponse:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    text = _("You have too many open connections. Close one of them.")
-    return Problem(429, "too_many", text, headers=headers).to_response()
 
 
 def _build_empty(status: int, headers: Mapping[str, str] | None = None) -> HttpResponse:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -17,9 +16,9 @@ from django.views.decorators.csrf import csrf_exempt
 from accounts.models import User
 from accounts.tokens.models import Scope
 from chat.api.auth import authenticate_program
-from chat.api.problems import Problem, build_not_found, build_problem_of_status, from_rejection
+from chat.api.problems import Problem, build_problem_of_status
+from chat.doors.errors import KNOWN_ERRORS, to_problem
 from chat.replies import ReplyRejected
-from streaming.access import StreamNotFound
 
 CONTENT_TYPE = "application/json"
 STATUS_BY_STATUS = {410: 404, 422: 400}
@@ -66,12 +65,8 @@ def gateway_view(*methods: str) -> Callable[[View], View]:
                 user = authenticate_program(request, Scope.GATEWAY)
                 _require_method(request, methods)
                 return view(request, user, **kwargs)
-            except Problem as problem:
-                return answer_problem(problem)
-            except ReplyRejected as rejection:
-                return answer_problem(_from_rejection(rejection))
-            except (Http404, ObjectDoesNotExist, StreamNotFound):
-                return answer_problem(build_not_found())
+            except KNOWN_ERRORS as error:
+                return answer_problem(_to_problem(error))
 
         return wrapper
 
@@ -94,12 +89,14 @@ def _require_method(request: HttpRequest, methods: tuple[str, ...]) -> None:
         raise Problem(405, "bad_method", text, headers={"Allow": ", ".join(methods)})
 
 
-def _from_rejection(rejection: ReplyRejected) -> Problem:
-    problem = from_rejection(rejection)
-    if param := PARAMETER_BY_REJECTION.get(rejection.code):
-        problem.errors = [{"field": param, "message": ""}]
-    if CODES.get(rejection.code) == "model_not_found":
-        problem.status = 404
+def _to_problem(error: Exception) -> Problem:
+    """Names the parameter of a rejected reply."""
+    problem = to_problem(error)
+    if isinstance(error, ReplyRejected):
+        if param := PARAMETER_BY_REJECTION.get(error.code):
+            problem.errors = [{"field": param, "message": ""}]
+        if CODES.get(error.code) == "model_not_found":
+            problem.status = 404
     return problem
 
 

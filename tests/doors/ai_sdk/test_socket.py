@@ -14,19 +14,25 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from accounts.memory_limits import FormLimiter
 from accounts.models import User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token, revoke_tokens
-from chat.doors.ai_sdk.frames import MAX_FRAME_BYTES, parse_frame
+from chat.api import auth
+from chat.api.problems import Problem
+from chat.doors.ai_sdk.frames import MAX_FRAME_BYTES, Send, parse_frame
 from chat.doors.ai_sdk.websocket import CHARS_PER_COMMAND, MAX_ANSWERS, ChatConsumer
 from chat.models import ClientThread
+from streaming.doors import commands
+from streaming.doors.credentials import Credential
+from streaming.doors.frames import FrameRejected
 from streaming.doors.websocket.pace import CommandPace
 from streaming.events import SourceError
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
 from tests.access.table import CHAT_SOCKET_MESSAGES
 from tests.chat.factories import claim_reply, start_reply
-from tests.doors.ai_sdk.client import UIMessage, build_message
+from tests.doors.ai_sdk.client import UIMessage, build_body, build_message
 from tests.doors.ai_sdk.replies import (
     QUESTION,
     TEXT,
@@ -274,6 +280,49 @@ def test_half_a_character_is_replaced(open_socket: OpenSocket) -> None:
     socket.ask("r", "c", build_message("m", "half \ud800"))
     assert socket.read()["type"] == "start"
     assert find_newest_reply().question.content == "half ?"
+
+
+@pytest.fixture
+def consumer(owner: User) -> ChatConsumer:
+    """A socket of a program, without a server."""
+    consumer = ChatConsumer()
+    consumer.user, consumer._pace = owner, CommandPace()
+    token = create_token(owner, "Front end", [Scope.WRITE], None)[1]
+    consumer._credential = Credential(token, is_token=True)
+    return consumer
+
+
+def test_a_message_counts_for_the_limit_of_its_token(
+    consumer: ChatConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "_limiter", FormLimiter(1, max_of_all=0))
+    fields = build_body("chat", build_message("m", "Why do tides lag?"))
+    assert consumer._start_reply(fields)
+    with pytest.raises(Problem) as raised:
+        consumer._start_reply(fields)
+    assert raised.value.code == "too_many"
+
+
+async def test_a_message_waits_for_the_turn_of_its_person(
+    consumer: ChatConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, sent = [], []
+
+    async def refuse(user_id: Any, function: Callable[[], Any]) -> Any:
+        asked.append(user_id)
+        raise FrameRejected("unavailable", "The server is busy.")
+
+    async def keep(frame: str) -> None:
+        sent.append(json.loads(frame))
+
+    monkeypatch.setattr(commands, "_run_in_turn", refuse)
+    monkeypatch.setattr(consumer, "send_frame", keep)
+    await consumer._handle_frame(Send("r", {"id": "chat"}))
+    [followed] = consumer._followed.values()
+    assert followed.task is not None
+    await followed.task
+    assert asked == [consumer.user.pk]
+    assert sent == [{"type": "error", "requestId": "r", "errorText": "The server is busy."}]
 
 
 def test_the_number_of_answers_is_limited(open_socket: OpenSocket) -> None:

@@ -7,8 +7,8 @@ from django.http.response import HttpResponseBase
 
 from accounts.models import User
 from chat.api.idempotency import idempotent_request
+from chat.doors.bodies import read_object
 from chat.doors.gateway import ids
-from chat.doors.gateway.body import read_body
 from chat.doors.gateway.chat_objects import ChatEncoder, build_completion, find_failure
 from chat.doors.gateway.chat_request import read_chat_request
 from chat.doors.gateway.errors import choose_view
@@ -27,7 +27,7 @@ SHOULD_RETRY = "X-Should-Retry"
 
 
 def create_completion(request: HttpRequest, user: User) -> HttpResponseBase:
-    asked = read_chat_request(read_body(request))
+    asked = read_chat_request(read_object(request))
     with idempotent_request(request, user) as once:
         row = start_response(user, asked.reply, once)
     if not asked.reply.stream:

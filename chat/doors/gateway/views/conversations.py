@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from accounts.models import User
 from chat import conversations as chats
+from chat.doors.bodies import read_object
 from chat.doors.gateway import ids
-from chat.doors.gateway.body import read_body
 from chat.doors.gateway.conversation_request import read_conversation_request
 from chat.doors.gateway.errors import choose_view
 from chat.doors.gateway.models import GatewayConversation
@@ -21,7 +21,7 @@ from chat.replies import add_turns
 
 
 def create_conversation(request: HttpRequest, user: User) -> HttpResponse:
-    given = read_conversation_request(read_body(request), "items", "metadata")
+    given = read_conversation_request(read_object(request), "items", "metadata")
     with transaction.atomic():
         conversation = Conversation.objects.create(user=user, door=DOOR_NAME)
         GatewayConversation.objects.create(
@@ -38,7 +38,7 @@ def read_conversation(request: HttpRequest, user: User, id: str) -> HttpResponse
 
 def change_conversation(request: HttpRequest, user: User, id: str) -> HttpResponse:
     conversation = get_conversation(user, id)
-    given = read_conversation_request(read_body(request), "metadata")
+    given = read_conversation_request(read_object(request), "metadata")
     GatewayConversation.objects.update_or_create(
         conversation=conversation, defaults={"user": user, "metadata": given.get("metadata", {})}
     )

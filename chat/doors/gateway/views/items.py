@@ -7,8 +7,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chat.api.problems import Problem
+from chat.doors.bodies import read_object
 from chat.doors.gateway import ids
-from chat.doors.gateway.body import read_body
 from chat.doors.gateway.conversation_request import read_conversation_request
 from chat.doors.gateway.errors import build_invalid, choose_view
 from chat.doors.gateway.items import (
@@ -42,7 +42,7 @@ def list_of_conversation(request: HttpRequest, user: User, id: str) -> HttpRespo
 
 def create_items(request: HttpRequest, user: User, id: str) -> HttpResponse:
     conversation = get_conversation(user, id)
-    given = read_conversation_request(read_body(request), "items")
+    given = read_conversation_request(read_object(request), "items")
     require(given, "items")
     return JsonResponse(build_list(list_items(add_turns(user, conversation, given["items"]))))
 

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chat.api.idempotency import idempotent_request
-from chat.api.problems import build_problem_of_status
-from chat.doors.gateway.body import read_body
+from chat.doors.bodies import read_object
+from chat.doors.errors import build_too_many
 from chat.doors.gateway.errors import answer_problem, build_invalid, choose_view
 from chat.doors.gateway.events import STEP, find_row
 from chat.doors.gateway.models import GatewayResponse
@@ -32,7 +32,7 @@ SEQUENCE_NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
 def create_response(request: HttpRequest, user: User) -> HttpResponseBase:
-    asked = read_response_request(read_body(request))
+    asked = read_response_request(read_object(request))
     with idempotent_request(request, user) as once:
         row = start_response(user, asked, once)
     if asked.stream:
@@ -88,7 +88,7 @@ def answer(row: GatewayResponse, stream: Stream) -> HttpResponse:
 
 def refuse() -> HttpResponse:
     """For a user with too many open connections."""
-    return answer_problem(build_problem_of_status(429))
+    return answer_problem(build_too_many())
 
 
 def _read_cursor(row: GatewayResponse, text: str | None) -> int:
