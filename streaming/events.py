@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-DeltaKind = Literal["text", "reasoning"]
+DeltaKind = Literal["text", "reasoning", "tool_call"]
 
 
 class Delta(NamedTuple):
-    """More text of a stream.
+    """More text of a stream. That of a tool call is one line of JSON.
 
     `checkpoint` is the position after this text from which the source could continue, in a form of
     its own: up to 200 characters, or two such parts with a space between; a longer one counts as
@@ -84,7 +84,7 @@ class StreamText:
     """All the text of a stream before `next_index`.
 
     Seams are offsets into `content`, in code points. `ends_in_seam` means that neither text nor
-    reasoning follows the last seam.
+    reasoning follows the last seam. `calls` has the lines of the tool calls.
     """
 
     content: str = ""
@@ -92,3 +92,4 @@ class StreamText:
     seams: tuple[int, ...] = ()
     next_index: int = 0
     ends_in_seam: bool = False
+    calls: str = ""

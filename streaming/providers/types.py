@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Literal
 
+from streaming.providers.tools import ToolCall, ToolOutput, Tools
+
 Role = Literal["user", "assistant"]
 FinishReason = Literal[
     "stop", "length", "content_filter", "refusal", "tool_calls", "other", "unknown"
@@ -45,12 +47,15 @@ class Turn:
     """One message of the conversation, as it is sent to the model.
 
     `hint` is an instruction for this answer alone. It follows the text, so that later requests,
-    which are without it, begin with the same text.
+    which are without it, begin with the same text. `calls` follow the text of an assistant's turn,
+    `outputs` stand before that of a user's turn, which may have no text then.
     """
 
     role: Role
     text: str
     hint: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    outputs: tuple[ToolOutput, ...] = ()
 
     @property
     def full_text(self) -> str:
@@ -82,7 +87,9 @@ class Request:
     provider to keep a copy of the reply, if it can; deltas then have a checkpoint. A request with
     `upstream` continues from there instead of asking anew. `cache_key` is the same for all requests
     that begin alike, such as those of a conversation; without one, none of the text is sent again.
-    `omitted` names the hints of ours that the server refuses (`optional_parts`).
+    `omitted` names the hints of ours that the server refuses (`optional_parts`). Each output in the
+    turns answers a call of the turn before it, and each call that is not in the last turn is
+    answered.
     """
 
     model: str
@@ -95,6 +102,7 @@ class Request:
     background: bool = False
     cache_key: str = ""
     omitted: frozenset[str] = frozenset()
+    tools: Tools | None = None
 
     @property
     def is_continuation(self) -> bool:
