@@ -16,6 +16,7 @@ class ChatConfig(AppConfig):
         from chat.replies import storage as stored_chars
         from chat.replies import titles
         from chat.retention import expiry
+        from chat.tool_parts import storage as tool_parts
         from chat.webhooks import actions as webhooks
         from chat.webhooks import tasks as webhook_tasks
 
@@ -33,4 +34,5 @@ class ChatConfig(AppConfig):
         deleted_sizes.register_tasks()
         unsupported_parameters.register_tasks()
         webhooks.register_sealed_secrets()
+        tool_parts.register_tasks()
         webhook_tasks.register_tasks()

@@ -28,6 +28,7 @@ from chat.model_overrides import ModelOverride as ModelOverride
 from chat.model_overrides import RefusedParameter as RefusedParameter
 from chat.querysets import ConversationQuerySet as ConversationQuerySet
 from chat.querysets import MessageQuerySet
+from chat.tool_parts.models import ToolPart as ToolPart
 from chat.webhooks.models import Webhook as Webhook
 from chat.webhooks.models import WebhookDelivery as WebhookDelivery
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS

@@ -28,7 +28,7 @@ MAX_CURSOR = 2**53 - 1
 """The largest cursor, and the largest whole number that every JSON reader keeps exact."""
 MAX_SNAPSHOT_CHARS = 65_536
 """The most characters of text, and of reasoning, in a snapshot; chunks bring the rest."""
-KNOWN_KINDS = frozenset(Kind)
+SNAPSHOT_KINDS = frozenset({Kind.TEXT, Kind.REASONING, Kind.SEAM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +207,9 @@ def _read_beginning(stream: Stream, head: StreamHead, exact: bool) -> list[Chunk
 
 
 def _fits_snapshot(chunk: Chunk) -> bool:
-    """A snapshot has no field for a chunk of an unknown kind, so the client gets the chunk
-    itself."""
-    return chunk.kind in KNOWN_KINDS and chunk.offset + len(chunk.delta) <= MAX_SNAPSHOT_CHARS
+    """A snapshot has no field for a tool call, nor for a chunk of an unknown kind, so the client
+    gets the chunk itself."""
+    return chunk.kind in SNAPSHOT_KINDS and chunk.offset + len(chunk.delta) <= MAX_SNAPSHOT_CHARS
 
 
 def _build_rows(stream: Stream, after: int) -> list[Chunk] | None:

@@ -218,6 +218,7 @@ class Kind(StrEnum):
     TEXT = "text"
     REASONING = "reasoning"
     SEAM = "seam"
+    TOOL_CALL = "tool_call"
 
 
 class KindNumbers(dict[str, int]):
@@ -230,10 +231,12 @@ class KindNames(dict[int, str]):
         return str(number)
 
 
-KIND_NUMBERS = KindNumbers({Kind.TEXT: 0, Kind.REASONING: 1, Kind.SEAM: 2})
+KIND_NUMBERS = KindNumbers({Kind.TEXT: 0, Kind.REASONING: 1, Kind.SEAM: 2, Kind.TOOL_CALL: 3})
 # Plain strings, because members of an enumeration take longer to format into a frame.
 KINDS_BY_NUMBER = KindNames({number: str(kind) for kind, number in KIND_NUMBERS.items()})
-KIND_CHOICES = [(number, kind.capitalize()) for kind, number in KIND_NUMBERS.items()]
+KIND_CHOICES = [
+    (number, kind.replace("_", " ").capitalize()) for kind, number in KIND_NUMBERS.items()
+]
 
 
 class StreamChunk(models.Model):

@@ -92,8 +92,8 @@ KINDS = (
     DataKind(
         "messages",
         Stage.CONTENT,
-        ("chat.Message", "chat.RenderedText"),
-        "With the HTML that was made of them.",
+        ("chat.Message", "chat.RenderedText", "chat.ToolPart"),
+        "With the HTML that was made of them, and with tool calls and their outputs.",
         lambda id, limit: _delete_messages(Message.objects.filter(conversation__user=id), limit),
         lambda id, limit: _delete_messages(Message.objects.filter(conversation=id), limit),
     ),

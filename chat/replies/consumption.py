@@ -7,6 +7,7 @@ Nothing is counted if no provider was called, or if it refused the request.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -59,6 +60,8 @@ def save_call(stream: Stream, request: Request, connection_id: int, text: Stream
         earlier += before["prompt"]
         earlier_output = estimate_tokens(_select_own_text(stream, text))
     prompt = estimate_tokens(request.system) + sum(map(estimate_turn_tokens, request.turns))
+    if request.tools:
+        prompt += estimate_tokens(json.dumps(request.tools.to_json()))
     call = {
         "connection": connection_id,
         "prompt": prompt,
@@ -121,9 +124,9 @@ def _compute_cost(price: Price | None, usage: Usage) -> Decimal | None:
 
 
 def _select_own_text(stream: Stream, text: StreamText) -> str:
-    """The text and reasoning that this stream has written itself."""
+    """The text, reasoning and tool calls that this stream has written itself."""
     content_chars, reasoning_chars = _read_continued_chars(stream, text)
-    return text.content[content_chars:] + text.reasoning[reasoning_chars:]
+    return text.content[content_chars:] + text.reasoning[reasoning_chars:] + text.calls
 
 
 def _read_continued_chars(stream: Stream, text: StreamText) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from itertools import groupby
 from typing import Any
 
 from chat.replies.followups import is_followup
+from chat.replies.tool_turns import pair_calls, write_tools_as_text
 from streaming.providers.types import CONTINUE_PROMPT, Turn
 
 DEFAULT_CONTEXT_WINDOW = 128_000
@@ -86,7 +87,7 @@ def build_context(
 ) -> PromptContext:
     """The context for an answer to the last turn of `history`. `max_tokens` is the user's own limit
     of the reply. If `partial` is the beginning of the answer, the model is asked to continue it."""
-    turns = normalize_turns(history)
+    turns = normalize_turns(write_tools_as_text(history))
     for_followup = len(turns) > 1 and is_followup(turns[-1].text)
     added = _build_continuation_turns(partial)
     window = context_window or DEFAULT_CONTEXT_WINDOW
@@ -122,9 +123,10 @@ def build_exact_context(
     """The context of a program, which decides itself what the model is sent: all turns, and no
     hint. If they don't fit the window, the provider refuses them in its own words."""
     turns = list(history)
-    if next((turn.role for turn in turns if turn.text.strip()), "user") == "assistant":
+    if next((turn.role for turn in turns if not turn.is_empty), "user") == "assistant":
         turns.insert(0, Turn("user", BEGINNING))
-    sent = (*normalize_turns(turns), *_build_continuation_turns(partial))
+    paired = normalize_turns(pair_calls(normalize_turns(turns)))
+    sent = (*paired, *_build_continuation_turns(partial))
     stats = ContextStats(
         turns=len(sent),
         left_out=0,
@@ -141,7 +143,7 @@ def build_exact_context(
 def normalize_turns(history: Iterable[Turn]) -> tuple[Turn, ...]:
     """Turns that every provider accepts: none empty, the user first and last, alternating roles.
     Neighbours of one role, such as two questions around a failed answer, are joined."""
-    said = (turn for turn in history if turn.text.strip())
+    said = (turn for turn in history if not turn.is_empty)
     runs = [list(run) for _role, run in groupby(said, key=lambda turn: turn.role)]
     if runs and runs[0][0].role == "assistant":
         del runs[0]
@@ -152,8 +154,14 @@ def normalize_turns(history: Iterable[Turn]) -> tuple[Turn, ...]:
 
 def _join_turns(turns: Sequence[Turn]) -> Turn:
     """All at once: joined one by one, ten thousand turns would be copied ten thousand times."""
-    first = turns[0]
-    return first if len(turns) == 1 else Turn(first.role, "\n\n".join(t.text for t in turns))
+    if len(turns) == 1:
+        return turns[0]
+    return Turn(
+        turns[0].role,
+        "\n\n".join(turn.text for turn in turns if turn.text),
+        calls=tuple(call for turn in turns for call in turn.calls),
+        outputs=tuple(output for turn in turns for output in turn.outputs),
+    )
 
 
 def select_newest_turns(
@@ -187,7 +195,11 @@ def _find_step(sizes: Sequence[int], available_tokens: int) -> int:
 
 
 def estimate_turn_tokens(turn: Turn) -> int:
-    return estimate_tokens(turn.text) + TOKENS_PER_TURN
+    tokens = estimate_tokens(turn.text) + TOKENS_PER_TURN
+    if turn.calls or turn.outputs:
+        tokens += sum(estimate_tokens(call.name + call.arguments) for call in turn.calls)
+        tokens += sum(estimate_tokens(output.text) for output in turn.outputs)
+    return tokens
 
 
 def estimate_tokens(text: str) -> int:

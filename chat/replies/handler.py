@@ -16,6 +16,8 @@ from chat.replies import consumption, context, credentials, limits, titles, usag
 from chat.replies.settings import ReplySettings
 from chat.replies.stored_text import remove_stored_reasoning
 from chat.replies.stream_facts import save_facts
+from chat.replies.tool_turns import infer_tools
+from chat.tool_parts.storage import NO_TOOLS, MessageTools, load_tools, save_tools
 from chat.webhooks.events import record_ending
 from streaming import journal
 from streaming.events import StreamText
@@ -23,6 +25,7 @@ from streaming.models import State, Stream
 from streaming.providers.catalog.prices import Price
 from streaming.providers.reasoning_mark import split_marked_reasoning
 from streaming.providers.reply_source import ReplySource
+from streaming.providers.tools import Tools, parse_calls
 from streaming.providers.types import Request, Turn
 from streaming.sources import StreamHandler
 from streaming.sources import register as register_source
@@ -30,6 +33,8 @@ from streaming.sources import register as register_source
 SOURCE = "chat"
 EXACT = "exact"
 """The argument of a reply whose model gets all turns as a program sent them."""
+TOOLS = "tools"
+"""The argument with the functions that the model may call."""
 
 TEMPORARY_KEPT_FOR = timedelta(hours=1)
 """How long a temporary conversation stays after the end of its last reply, if nobody reads it."""
@@ -75,6 +80,7 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
     request = Request(
         model=model.id,
         turns=planned.turns,
+        tools=read_tools(stream) or infer_tools(planned.turns),
         system=planned.system,
         max_tokens=chosen.max_tokens,
         temperature=chosen.temperature,
@@ -87,6 +93,12 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
 
 def _is_exact(stream: Stream) -> bool:
     return bool(stream.arguments.get(EXACT))
+
+
+def read_tools(stream: Stream) -> Tools | None:
+    """The functions that a program has declared for this reply."""
+    declared = stream.arguments.get(TOOLS)
+    return Tools.from_json(declared) if declared else None
 
 
 def _build_cache_key(answer: Message) -> str:
@@ -103,25 +115,24 @@ def load_turns(conversation: Conversation, last_id: UUID | None) -> list[Turn]:
             *("conversation", "parent_id", "role", "content", "provider")
         )
     }
-    turns: list[Turn] = []
+    branch: list[Message] = []
     at = last_id
     while at is not None:
-        message = messages[at]
-        turns.append(to_turn(message))
-        at = message.parent_id
-    return turns[::-1]
+        branch.append(messages[at])
+        at = messages[at].parent_id
+    # Only programs declare tools.
+    tools = load_tools([message.pk for message in branch]) if conversation.door else {}
+    return [to_turn(message, tools.get(message.pk, NO_TOOLS)) for message in reversed(branch)]
 
 
-def to_turn(message: Any) -> Turn:
+def to_turn(message: Any, tools: MessageTools = NO_TOOLS) -> Turn:
     """`message` has an annotation `has_reasoning`."""
     if message.role == Message.Role.USER:
-        return Turn("user", message.content)
-    return Turn(
-        "assistant",
-        remove_stored_reasoning(
-            message.content, message.provider, is_separated=message.has_reasoning
-        ),
+        return Turn("user", message.content, outputs=tools.outputs)
+    text = remove_stored_reasoning(
+        message.content, message.provider, is_separated=message.has_reasoning
     )
+    return Turn("assistant", text, calls=tools.calls)
 
 
 def _find_partial_reply(text: StreamText, provider: str) -> str:
@@ -148,8 +159,10 @@ def _update_conversation(
 ) -> None:
     conversation = Conversation.objects.select_for_update().get(pk=answer.conversation_id)
     earlier_chars = len(answer.content) + len(answer.reasoning)  # of a reply that was continued
-    limits.add_stored_chars(conversation, len(text.content) + len(text.reasoning) - earlier_chars)
+    written = Turn("assistant", text.content, calls=parse_calls(text.calls))
+    limits.add_stored_chars(conversation, written.length + len(text.reasoning) - earlier_chars)
     _copy_into_message(stream, answer, text, price)
+    save_tools([(answer, written)])
     others = Stream.objects.filter(lane=stream.lane).unfinished().exists()
     conversation.status = (
         Conversation.ReplyStatus.STREAMING if others else STATUS_BY_STATE[State(stream.state)]

@@ -185,7 +185,7 @@ def ensure_reserve(stream: Stream, connection: Connection, model: Model, request
     stored = stream.arguments.get(RESERVE)
     if not connection.has_limit or (stored and stored["connection"] == connection.pk):
         return
-    size = len(request.system) + sum(len(turn.text) for turn in request.turns)
+    size = len(request.system) + sum(turn.length for turn in request.turns)
     reserve = _estimate_reserve(connection, model, size, request.max_tokens)
     arguments = {**stream.arguments, RESERVE: reserve.to_json()}
     name = catalog.PROVIDERS[model.provider].name

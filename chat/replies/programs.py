@@ -3,6 +3,7 @@ them, and the model is sent just these."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -19,14 +20,15 @@ from chat.replies.creation import (
     Reply,
     build_first_title,
     create_answer,
-    create_question,
     enforce_limits,
     lock_conversation,
     once_per_request,
 )
 from chat.replies.errors import EMPTY_MESSAGE, ReplyRejected
-from chat.replies.handler import EXACT
+from chat.replies.handler import EXACT, TOOLS
 from chat.replies.settings import ReplySettings, require_model, validate_settings
+from chat.tool_parts.storage import save_tools
+from streaming.providers.tools import Tools
 from streaming.providers.types import Turn
 
 ROW_CHARS = 50
@@ -47,36 +49,37 @@ def answer_turns(
     parent_id: UUID | None = None,
     is_temporary: bool = False,
     other_chars: int = 0,
+    tools: Tools | None = None,
 ) -> Reply:
     """Ask the last turn, after the others: in a new conversation of this door, or in an existing
-    one, below a message or at its end. `other_chars` are those that the door stores beside it.
-    Raises ReplyRejected."""
+    one, below a message or at its end. `other_chars` are those that the door stores beside it. The
+    model may call the `tools`. Raises ReplyRejected."""
     if not turns or turns[-1].role != "user":
         raise ReplyRejected("no_question", _("The last message must be one of the user."))
-    if not turns[-1].text.strip():
+    if turns[-1].is_empty:
         raise ReplyRejected("empty", EMPTY_MESSAGE)
+    arguments = {EXACT: True} | ({TOOLS: tools.to_json()} if tools else {})
     model = require_model(user, reply_settings.model, reply_settings.provider)
     fitted = validate_settings(reply_settings, model)
-    size = sum(len(turn.text) for turn in turns)
+    size = sum(turn.length for turn in turns)
+    title = build_first_title(next((turn.text for turn in reversed(turns) if turn.text), ""))
     with transaction.atomic():
         into = lock_conversation(user, conversation.pk, request_id) if conversation else None
         if into and parent_id and not into.messages.filter(pk=parent_id).exists():
             raise ReplyRejected("deleted", _("The message before this one was deleted."))
-        others = other_chars + ROW_CHARS * (len(turns) - 1)
+        others = other_chars + ROW_CHARS * (len(turns) - 1) + len(json.dumps(arguments))
         enforce_limits(user, request_id, size + len(fitted.system_prompt) + others)
         remember_other_chars(user.pk, others)
-        into = into or _create_conversation(user, turns[-1].text, door, is_temporary)
-        into.title = into.title or build_first_title(turns[-1].text)
-        parent_id = parent_id or into.current_leaf_id
-        history = create_history(into, parent_id, turns[:-1])
-        question = create_question(into, history[-1].pk if history else parent_id, turns[-1].text)
-        return create_answer(into, question, request_id, fitted, model, size, **{EXACT: True})
+        into = into or _create_conversation(user, title, door, is_temporary)
+        into.title = into.title or title
+        question = create_history(into, parent_id or into.current_leaf_id, turns)[-1]
+        return create_answer(into, question, request_id, fitted, model, size, **arguments)
 
 
-def _create_conversation(user: User, text: str, door: str, is_temporary: bool) -> Conversation:
+def _create_conversation(user: User, title: str, door: str, is_temporary: bool) -> Conversation:
     return Conversation.objects.create(
         user=user,
-        title=build_first_title(text),
+        title=title,
         door=door,
         expires_at=timezone.now() + TEMPORARY_AT_MOST if is_temporary else None,
     )
@@ -96,14 +99,16 @@ def create_history(
             is_complete=True,
         )
         messages.append(message)
-    return Message.objects.bulk_create(messages)
+    created = Message.objects.bulk_create(messages)
+    save_tools(zip(created, turns, strict=True))
+    return created
 
 
 def add_turns(
     user: User, conversation: Conversation, turns: Sequence[Turn], other_chars: int = 0
 ) -> list[Message]:
     """Write turns at the end of a conversation, without an answer. Raises ReplyRejected."""
-    size = sum(len(turn.text) for turn in turns)
+    size = sum(turn.length for turn in turns)
     with transaction.atomic():
         into = lock_conversation(user, conversation.pk, uuid4())
         count_rows(user, size + other_chars, max(1, len(turns)))

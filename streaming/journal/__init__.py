@@ -22,6 +22,7 @@ from streaming.events import StreamText
 from streaming.journal import folded, orm, postgresql
 from streaming.journal.chunks import (
     MAX_CHUNK_CHARS,
+    MERGEABLE_KINDS,
     Append,
     Chunk,
     Cursor,
@@ -45,6 +46,7 @@ from streaming.journal.orm import (
 
 __all__ = [
     "MAX_CHUNK_CHARS",
+    "MERGEABLE_KINDS",
     "Append",
     "Chunk",
     "Cursor",

@@ -15,8 +15,9 @@ MAX_CHUNK_CHARS = 16_384
 """The most characters that one chunk holds, so that every frame and row is bounded."""
 
 MERGEABLE_KINDS = frozenset({Kind.TEXT, Kind.REASONING})
-"""Neighbouring chunks of these kinds may be joined. A seam stands alone, and so does a chunk of a
-kind that a newer version writes: only that version knows what joining would mean."""
+"""Neighbouring chunks of these kinds may be joined. A seam stands alone, and so does a tool call,
+and a chunk of a kind that a newer version writes: only that version knows what joining would
+mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def merge_chunks(run: Sequence[Chunk]) -> Chunk:
 
 
 def build_chunks(text: StreamText) -> list[Chunk]:
-    """Indexes start at 0: first the reasoning, then the text with the seams."""
+    """Indexes start at 0: first the reasoning, then the text with the seams, then tool calls."""
     chunks = [c for c in split_delta(Kind.REASONING, text.reasoning, 0, 0) if c.delta]
     start = 0
     for seam in (*text.seams, None):
@@ -170,4 +171,8 @@ def build_chunks(text: StreamText) -> list[Chunk]:
         if seam is not None:
             chunks += split_delta(Kind.SEAM, "", len(chunks), seam)
             start = seam
+    start = 0
+    for line in text.calls.split("\n")[:-1]:
+        chunks += split_delta(Kind.TOOL_CALL, f"{line}\n", len(chunks), start)
+        start += len(line) + 1
     return chunks

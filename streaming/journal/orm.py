@@ -174,7 +174,7 @@ def read_text_and_rows(stream_id: int) -> tuple[StreamText, list[Chunk]]:
 
 
 def _join_text(rows: Iterable[ChunkValues]) -> StreamText:
-    parts: dict[str, list[str]] = {Kind.TEXT: [], Kind.REASONING: []}
+    parts: dict[str, list[str]] = {Kind.TEXT: [], Kind.REASONING: [], Kind.TOOL_CALL: []}
     seams: dict[int, None] = {}
     next_index, kind = 0, ""
     for index, number, delta, offset in rows:
@@ -185,8 +185,9 @@ def _join_text(rows: Iterable[ChunkValues]) -> StreamText:
             # One seam, even if a worker wrote only reasoning after it and was replaced.
             seams[offset] = None
         next_index = index + 1
-    content, reasoning = "".join(parts[Kind.TEXT]), "".join(parts[Kind.REASONING])
-    return StreamText(content, reasoning, tuple(seams), next_index, ends_in_seam=kind == Kind.SEAM)
+    content, reasoning, calls = ("".join(part) for part in parts.values())
+    ends_in_seam = kind == Kind.SEAM
+    return StreamText(content, reasoning, tuple(seams), next_index, ends_in_seam, calls)
 
 
 def read_reasoning_duration(stream_id: int) -> timedelta | None:

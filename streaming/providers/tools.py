@@ -62,6 +62,11 @@ class ToolCall:
     arguments: str
     state: str = ""
 
+    @property
+    def length(self) -> int:
+        """In characters."""
+        return len(self.id) + len(self.name) + len(self.arguments) + len(self.state)
+
     def to_line(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False) + "\n"
 
@@ -78,6 +83,11 @@ class ToolOutput:
 
     call_id: str
     text: str
+
+    @property
+    def length(self) -> int:
+        """In characters."""
+        return len(self.call_id) + len(self.text)
 
 
 def format_calls(calls: Iterable[ToolCall]) -> str:

@@ -58,6 +58,16 @@ class Turn:
     outputs: tuple[ToolOutput, ...] = ()
 
     @property
+    def is_empty(self) -> bool:
+        return not (self.text.strip() or self.calls or self.outputs)
+
+    @property
+    def length(self) -> int:
+        """All characters that are stored of it."""
+        parts: list[ToolCall | ToolOutput] = [*self.calls, *self.outputs]
+        return len(self.text) + sum(part.length for part in parts)
+
+    @property
     def full_text(self) -> str:
         """The text and the hint, for a provider that takes one string."""
         return f"{self.text}\n\n{self.hint}" if self.hint else self.text

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from streaming import journal
 from streaming.events import StreamText
-from streaming.journal import Append
+from streaming.journal import MERGEABLE_KINDS, Append
 from streaming.models import Kind, Stream
 
 MAX_PENDING_BYTES = 256 * 1024
@@ -40,7 +40,11 @@ class StreamBuffer:
         self.stream = stream
         self.checkpoint = stream.checkpoint
         self._first_index = self.next_index = text.next_index
-        self._offsets = {Kind.TEXT: len(text.content), Kind.REASONING: len(text.reasoning)}
+        self._offsets = {
+            Kind.TEXT: len(text.content),
+            Kind.REASONING: len(text.reasoning),
+            Kind.TOOL_CALL: len(text.calls),
+        }
         self._pending: list[tuple[Kind, list[str]]] = []
         self._pending_bytes, self._max_pending_bytes = 0, MAX_PENDING_BYTES
         self.is_too_long = False
@@ -66,7 +70,7 @@ class StreamBuffer:
             self._wake.set()
             if not self.next_index:
                 self._flush_now.set()
-        if self._pending and self._pending[-1][0] == kind != Kind.SEAM:
+        if self._pending and self._pending[-1][0] == kind and kind in MERGEABLE_KINDS:
             self._pending[-1][1].append(delta)
         else:
             self._pending.append((kind, [delta]))

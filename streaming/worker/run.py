@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 CANCEL_TIMEOUT_SECONDS = 5.0
 """How long a source may take to cancel its work elsewhere."""
-TEXT_KINDS = {kind.value: kind for kind in (Kind.TEXT, Kind.REASONING)}
+DELTA_KINDS = {kind.value: kind for kind in (Kind.TEXT, Kind.REASONING, Kind.TOOL_CALL)}
 """The kinds that a source may yield."""
 
 
@@ -110,7 +110,7 @@ class StreamRun:
                         continue
                     if self.stream.note:
                         await self._set_note("")
-                    buffer.add(TEXT_KINDS[event.kind], event.text, event.checkpoint)
+                    buffer.add(DELTA_KINDS[event.kind], event.text, event.checkpoint)
                     if buffer.is_full:
                         if buffer.is_too_long:
                             return Finish("length")

@@ -12,6 +12,7 @@ from chat.models import (
     DurableStream,
     GatewayResponse,
     Message,
+    ToolPart,
     Webhook,
     WebhookDelivery,
 )
@@ -29,6 +30,7 @@ OWNED_MODELS = [
     ListedModel,
     Message,
     Stream,
+    ToolPart,
     Webhook,
     WebhookDelivery,
 ]

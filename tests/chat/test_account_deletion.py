@@ -53,6 +53,7 @@ from chat.models import (
     IdempotentRequest,
     Message,
     RenderedText,
+    ToolPart,
 )
 from chat.webhooks.actions import create_webhook
 from streaming import journal, lifecycle
@@ -134,6 +135,7 @@ def add_data_of_programs(owner: User) -> None:
     assert answer is not None
     stream = answer.stream
     assert stream is not None
+    ToolPart.objects.create(message=answer, kind="call", call_id=CANARY, name=CANARY, text=CANARY)
     GatewayResponse.objects.create(**row, answer=answer, stream=stream, developer_text=CANARY)
     GatewayConversation.objects.create(**row, metadata={"note": CANARY})
     DeletedSize.objects.create(conversation_id=uuid4(), user=owner, size=1, sent_at=timezone.now())

@@ -57,7 +57,11 @@ def claim_stream(stream: Stream, worker: Worker) -> Stream:
 def build_append(stream: Stream, *pieces: Piece, first: int | None = None) -> Append:
     """Build the next part of a stream's journal, with the epoch of `stream`."""
     row, text = Stream.objects.get(pk=stream.pk), journal.read_text(stream.pk)
-    offsets = {Kind.TEXT: len(text.content), Kind.REASONING: len(text.reasoning)}
+    offsets = {
+        Kind.TEXT: len(text.content),
+        Kind.REASONING: len(text.reasoning),
+        Kind.TOOL_CALL: len(text.calls),
+    }
     chunks = build_chunks(pieces, first=row.next_index if first is None else first, offsets=offsets)
     return Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))
 

@@ -73,6 +73,7 @@ class EventReader:
     seams: list[int] = field(default_factory=list)
     indexes: list[int] = field(default_factory=list)
     events: list[StreamEvent] = field(default_factory=list)
+    calls: str = ""
     end: Ended | None = None
 
     def add_event(self, event: StreamEvent) -> None:
@@ -86,18 +87,21 @@ class EventReader:
             case Snapshot():
                 self.cursor, self.text, self.reasoning = event.index, event.text, event.reasoning
                 self.seams, self.indexes = list(event.seams), list(range(event.index + 1))
+                self.calls = ""
             case Ended():
                 assert event.next_index == self.cursor + 1, "the end comes after all chunks"
                 self.end = event
 
     def _append(self, chunk: Chunk) -> None:
-        text = self.reasoning if chunk.kind == Kind.REASONING else self.text
-        assert chunk.offset == len(text)
+        texts = {Kind.REASONING: self.reasoning, Kind.TOOL_CALL: self.calls}
+        assert chunk.offset == len(texts.get(Kind(chunk.kind), self.text))
         match chunk.kind:
             case Kind.TEXT:
                 self.text += chunk.delta
             case Kind.REASONING:
                 self.reasoning += chunk.delta
+            case Kind.TOOL_CALL:
+                self.calls += chunk.delta
             case Kind.SEAM if chunk.offset not in self.seams:
                 self.seams.append(chunk.offset)
 
@@ -114,8 +118,9 @@ class EventReader:
                     return
 
     def has_text(self, text: StreamText) -> bool:
-        own = (self.text, self.reasoning, tuple(self.seams), self.indexes)
-        return own == (text.content, text.reasoning, text.seams, list(range(text.next_index)))
+        own = (self.text, self.reasoning, self.calls, tuple(self.seams), self.indexes)
+        indexes = list(range(text.next_index))
+        return own == (text.content, text.reasoning, text.calls, text.seams, indexes)
 
 
 async def start_following(

@@ -8,14 +8,20 @@ from typing import Any
 from chat.doors.gateway import ids
 from chat.doors.gateway.models import GatewayResponse
 from chat.doors.gateway.objects import build_error, build_usage, find_outcome
-from chat.doors.gateway.output import Output
+from chat.doors.gateway.output import Output, ends_call
 from chat.doors.gateway.reading import mark_read
+from chat.doors.gateway.tool_objects import build_chat_call
 from streaming.doors.answers import AnswerEncoder
 from streaming.follow import Snapshot, StateChanged
 from streaming.journal import Chunk
 from streaming.models import Kind, Stream
+from streaming.providers.tools import parse_calls
 
-FINISH_REASONS = {"length": "length", "content_filter": "content_filter"}
+FINISH_REASONS = {
+    "length": "length",
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+}
 FIELDS = {Kind.TEXT: "content", Kind.REASONING: "reasoning_content"}
 STATUS_BY_CODE = {"rate_limit_exceeded": 429, "invalid_prompt": 400}
 ERROR_TYPES = {400: "invalid_request_error", 429: "rate_limit_error"}
@@ -24,10 +30,12 @@ ERROR_TYPES = {400: "invalid_request_error", 429: "rate_limit_error"}
 def build_completion(row: GatewayResponse, stream: Stream, output: Output) -> dict[str, Any]:
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": output.text,
+        "content": output.text if output.text or not output.calls else None,
         "refusal": None,
         "annotations": [],
     }
+    if output.calls:
+        message["tool_calls"] = [build_chat_call(call) for call in output.calls]
     if output.reasoning:
         message["reasoning_content"] = output.reasoning
     choice = {
@@ -87,12 +95,15 @@ class ChatEncoder(AnswerEncoder):
         self._frame = _build_frame(row, stream, "chat.completion.chunk")
         if includes_usage:
             self._frame["usage"] = None
+        self._call_line, self._call_count = "", 0
 
     def encode_start(self) -> bytes:
         return self._encode_delta({"role": "assistant", "content": ""})
 
     def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:
         match event:
+            case Chunk(kind=Kind.TOOL_CALL, delta=delta):
+                return self._encode_call(delta)
             case Chunk(kind=kind, delta=delta) if kind in FIELDS:
                 return self._encode_delta({FIELDS[Kind(kind)]: delta})
             case Snapshot(text=text, reasoning=reasoning):
@@ -108,7 +119,17 @@ class ChatEncoder(AnswerEncoder):
             end += _encode(self._frame | {"choices": [], "usage": build_chat_usage(stream)})
         return end + b"data: [DONE]\n\n"
 
-    def _encode_delta(self, delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+    def _encode_call(self, delta: str) -> bytes:
+        """A tool call of several rows is sent with the last of them."""
+        self._call_line += delta
+        if not ends_call(Kind.TOOL_CALL, delta):
+            return b""
+        call = build_chat_call(parse_calls(self._call_line)[0])
+        number, self._call_line = self._call_count, ""
+        self._call_count += 1
+        return self._encode_delta({"tool_calls": [{"index": number, **call}]})
+
+    def _encode_delta(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return _encode(self._frame | {"choices": [choice]})
 

@@ -27,6 +27,7 @@ from chat.doors.gateway.response_request import (
     ReplyRequest,
     require,
 )
+from chat.doors.gateway.tool_input import build_tools, read_chat_tools, read_choice
 from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
 
 
@@ -46,6 +47,9 @@ CHECKS: Mapping[str, Check] = {
     "max_tokens": integer(1, MAX_TOKENS),
     "max_completion_tokens": integer(1, MAX_TOKENS),
     "reasoning_effort": text(MAX_EFFORT_CHARS),
+    "tools": read_chat_tools,
+    "tool_choice": read_choice,
+    "parallel_tool_calls": boolean,
     # Only with the values that they have anyway
     "n": integer(1, 1),
     "reasoning": mapping(summary=only("auto")),  # as of responses; some clients send it here, too
@@ -56,15 +60,12 @@ CHECKS: Mapping[str, Check] = {
     "top_logprobs": integer(0, 0),
     "logit_bias": only({}),
     "stop": only([]),
-    "tools": only([]),
-    "tool_choice": only("auto", "none"),
     "functions": only([]),
     "response_format": mapping(type=only("text")),
     "modalities": only(["text"]),
     "verbosity": only("medium"),
     "service_tier": only("auto", "default"),
     # Without an effect here
-    "parallel_tool_calls": boolean,
     "user": text(MAX_KEY_CHARS),
     "safety_identifier": text(MAX_KEY_CHARS),
     "prompt_cache_key": text(MAX_KEY_CHARS),
@@ -113,5 +114,6 @@ def read_chat_request(body: Mapping[str, Any]) -> ChatCompletionRequest:
         parameters={name: given[name] for name in KEPT if name in given} | {"store": store},
         stream=given.get("stream", False),
         store=store,
+        tools=build_tools(given),
     )
     return ChatCompletionRequest(reply, given.get("stream_options", {}).get("include_usage", False))

@@ -14,7 +14,15 @@ from typing import Any
 from uuid import UUID
 
 from chat.doors.gateway.objects import Outcome, find_outcome
-from chat.doors.gateway.output import ITEM_KINDS, OutputRun, build_item, build_item_id, build_part
+from chat.doors.gateway.output import (
+    ITEM_KINDS,
+    OutputRun,
+    build_item,
+    build_item_id,
+    build_part,
+    ends_call,
+)
+from chat.doors.gateway.tool_objects import build_call_events
 from streaming.journal import Chunk
 from streaming.models import Kind, Stream
 
@@ -22,6 +30,7 @@ STEP = 16
 CREATED, QUEUED, IN_PROGRESS = 0, 1, 2
 CLOSING_SLOT, OPENING_SLOT, DELTA_SLOT = 0, 4, 8
 LAST_CLOSING_SLOT, TERMINAL_SLOT = 9, 15
+CALL_SLOTS = (OPENING_SLOT, DELTA_SLOT, DELTA_SLOT + 1, DELTA_SLOT + 2)
 
 Event = dict[str, Any]
 
@@ -48,6 +57,8 @@ class OutputEvents:
         self._texts: list[str] = []
         self._delta_parts = ("", "")
         """The bytes of each delta of the open item, before and behind its text."""
+        self._call_line = ""
+        """The chunks of a tool call so far, which may be several."""
 
     def encode_chunk(self, chunk: Chunk, after: int) -> bytes:
         """The bytes of the events of a row, without those up to the number `after`."""
@@ -67,11 +78,28 @@ class OutputEvents:
         if chunk.kind not in ITEM_KINDS:
             return
         base = STEP * (chunk.index + 1)
+        if chunk.kind == Kind.TOOL_CALL:
+            yield from self._write_call(chunk, base)
+            return
         if self._open is None or self._open.kind != chunk.kind:
             yield from self._close_item("completed", base + CLOSING_SLOT)
             yield from self._open_item(chunk.kind, base + OPENING_SLOT)
         self._texts.append(chunk.delta)
         yield self._build_delta(chunk.delta, base + DELTA_SLOT)
+
+    def _write_call(self, chunk: Chunk, base: int) -> Iterator[Event]:
+        """A tool call opens and closes its item with its last row."""
+        yield from self._close_item("completed", base + CLOSING_SLOT)
+        self._call_line += chunk.delta
+        if not ends_call(chunk.kind, chunk.delta):
+            return
+        item_id = build_item_id(chunk.kind, self._answer_id, self._closed)
+        run = OutputRun(chunk.kind, self._call_line, item_id)
+        self._call_line = ""
+        events = build_call_events(run.id, len(self._closed), run.call)
+        for event, number in zip(events, CALL_SLOTS, strict=True):
+            yield {**event, "sequence_number": base + number}
+        self._closed.append(run)
 
     def write_end(self, stream: Stream, response: Mapping[str, Any]) -> Iterator[Event]:
         """The events after the last row of an ended stream, whose object is `response`."""

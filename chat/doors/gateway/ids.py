@@ -10,12 +10,23 @@ CHAT_COMPLETION = "chatcmpl-"
 CONVERSATION = "conv_"
 MESSAGE = "msg_"
 REASONING = "rs_"
+CALL = "fc_"
+CALL_OUTPUT = "fco_"
 
 
 def build_id(prefix: str, uuid: UUID, number: int = 1) -> str:
-    """An answer with reasoning in the middle of its text has several items of one kind; those after
-    the first have a number."""
+    """A message may have several items of one kind: tool calls, their outputs, or reasoning in the
+    middle of a text. Those after the first have a number."""
     return f"{prefix}{uuid.hex}" if number == 1 else f"{prefix}{uuid.hex}_{number}"
+
+
+ITEM_PREFIXES = (MESSAGE, REASONING, CALL, CALL_OUTPUT)
+
+
+def parse_item_id(text: str) -> UUID | None:
+    """The message that an item is a part of."""
+    found = (parse_id(prefix, text) for prefix in ITEM_PREFIXES)
+    return next((uuid for uuid in found if uuid), None)
 
 
 def parse_id(prefix: str, text: str) -> UUID | None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
 from chat.doors.gateway import ids
 from chat.doors.gateway.errors import build_invalid
 from chat.doors.gateway.models import GatewayResponse
-from chat.models import Conversation, Message
+from chat.doors.gateway.tool_objects import build_call_item, build_output_item
+from chat.models import Conversation, Message, ToolPart
+from chat.tool_parts.storage import NO_TOOLS, MessageTools, load_tools
 
 Item = dict[str, Any]
 
@@ -47,17 +49,32 @@ def build_input_page(row: GatewayResponse, query: Mapping[str, str]) -> Item:
 
 def _list_keys(conversation: Conversation, last_id: UUID | None) -> list[ItemKey]:
     """Oldest first. A conversation may hold far more text than a page of it."""
-    rows = conversation.messages.annotate(has_reasoning=Q(reasoning__gt=""))
-    nodes = {id: rest for id, *rest in rows.values_list("pk", "parent", "role", "has_reasoning")}
+    rows = conversation.messages.annotate(
+        has_reasoning=Q(reasoning__gt="", role=Message.Role.ASSISTANT),
+        has_text=Q(content__gt=""),
+        calls=Count("tool_parts", filter=Q(tool_parts__kind=ToolPart.Kind.CALL)),
+        outputs=Count("tool_parts", filter=Q(tool_parts__kind=ToolPart.Kind.OUTPUT)),
+    )
+    fields = ("has_reasoning", "has_text", "calls", "outputs")
+    nodes = {id: rest for id, *rest in rows.values_list("pk", "parent", *fields)}
     keys: list[ItemKey] = []
     at = last_id
     while at is not None:
-        parent_id, role, has_reasoning = nodes[at]
-        keys.append(ItemKey(ids.build_id(ids.MESSAGE, at), at))
-        if has_reasoning and role != Message.Role.USER:
-            keys.append(ItemKey(ids.build_id(ids.REASONING, at), at))
+        parent_id, *parts = nodes[at]
+        keys += (ItemKey(id, at) for id in reversed(list_item_ids(at, *parts)))
         at = parent_id
     return keys[::-1]
+
+
+def list_item_ids(
+    message_id: UUID, has_reasoning: bool, has_text: bool, calls: int, outputs: int
+) -> list[str]:
+    """The items of one message, in the order in which a model reads them."""
+    found = [ids.build_id(ids.REASONING, message_id)] if has_reasoning else []
+    found += (ids.build_id(ids.CALL_OUTPUT, message_id, at + 1) for at in range(outputs))
+    if has_text or not (calls or outputs):
+        found.append(ids.build_id(ids.MESSAGE, message_id))
+    return found + [ids.build_id(ids.CALL, message_id, at + 1) for at in range(calls)]
 
 
 def _build_page(
@@ -75,23 +92,42 @@ def _build_page(
 
 
 def list_items(messages: Sequence[Message]) -> list[Item]:
-    return [item for message in messages for item in build_items(message)]
+    tools = load_tools([message.pk for message in messages])
+    return [
+        item
+        for message in messages
+        for item in build_items(message, tools.get(message.pk, NO_TOOLS))
+    ]
 
 
-def build_items(message: Message) -> list[Item]:
-    """An answer with reasoning is two items."""
-    id = ids.build_id(ids.MESSAGE, message.pk)
-    if message.role == Message.Role.USER:
-        return [_build_message(id, "user", "input_text", message.content)]
+def build_items(message: Message, tools: MessageTools) -> list[Item]:
+    """A message with reasoning, tool calls or outputs is several items."""
+    is_answer = message.role == Message.Role.ASSISTANT
+    has_reasoning = bool(is_answer and message.reasoning)
+    counts = len(tools.calls), len(tools.outputs)
+    calls, outputs = iter(tools.calls), iter(tools.outputs)
+    items: list[Item] = []
+    for id in list_item_ids(message.pk, has_reasoning, bool(message.content), *counts):
+        if id.startswith(ids.REASONING):
+            summary = [{"type": "summary_text", "text": message.reasoning}]
+            items.append({"id": id, "type": "reasoning", "summary": summary})
+        elif id.startswith(ids.CALL_OUTPUT):
+            items.append(build_output_item(id, next(outputs)))
+        elif id.startswith(ids.CALL):
+            items.append(build_call_item(id, next(calls)))
+        elif is_answer:
+            items.append(_build_answer(id, message))
+        else:
+            items.append(_build_message(id, "user", "input_text", message.content))
+    return items
+
+
+def _build_answer(id: str, message: Message) -> Item:
     shown = _build_message(id, "assistant", "output_text", message.content)
     shown["content"][0] |= {"annotations": [], "logprobs": []}
     if message.stream is not None and not message.is_complete:
         shown["status"] = "incomplete" if message.stream.ended_at else "in_progress"
-    if not message.reasoning:
-        return [shown]
-    summary = [{"type": "summary_text", "text": message.reasoning}]
-    reasoning_id = ids.build_id(ids.REASONING, message.pk)
-    return [{"id": reasoning_id, "type": "reasoning", "summary": summary}, shown]
+    return shown
 
 
 def _build_message(id: str, role: str, kind: str, text: str) -> Item:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from chat.doors.gateway.errors import build_invalid
 from chat.doors.gateway.parameters import build_unsupported, text
+from chat.doors.gateway.tool_input import read_call, read_call_id
 from chat.messages.forms import MAX_MESSAGE_CHARS
+from streaming.providers.tools import ToolCall, ToolOutput
 from streaming.providers.types import Turn
 
 MAX_MESSAGES = 1_000
@@ -45,39 +47,109 @@ def read_input(param: str, value: Any) -> MessageInput:
     if not isinstance(value, list) or len(value) > MAX_MESSAGES:
         sentence = _("“%(name)s” must be a list of at most %(count)s messages.")
         raise build_invalid(param, sentence % {"name": param, "count": MAX_MESSAGES})
-    turns: list[Turn | ItemReference] = []
-    developer: list[str] = []
+    reader = InputReader()
     for number, item in enumerate(value):
-        _read_item(f"{param}[{number}]", item, turns, developer)
-    return MessageInput(tuple(turns), tuple(developer))
+        reader.read_item(f"{param}[{number}]", item)
+    return MessageInput(tuple(reader.turns), tuple(reader.developer))
 
 
-def _read_item(
-    param: str, item: Any, turns: list[Turn | ItemReference], developer: list[str]
-) -> None:
-    if not isinstance(item, dict):
-        raise build_invalid(param, _("A message must be an object."))
-    kind = item.get("type") or ("message" if "role" in item else "item_reference")
-    if kind == "reasoning":
-        return  # models are not sent the reasoning of earlier replies
-    if kind == "item_reference":
-        turns.append(ItemReference(text(MAX_ID_CHARS)(f"{param}.id", item.get("id")), param))
-        return
-    if kind != "message":
-        raise build_unsupported(f"{param}.type")
-    if item.get("tool_calls") or item.get("function_call"):
-        raise build_unsupported(f"{param}.tool_calls")
-    role, content = item.get("role"), _read_content(f"{param}.content", item)
-    if role in DEVELOPER_ROLES:
-        developer.append(content)
-    elif role in ("user", "assistant"):
-        turns.append(Turn(role, content))
-    else:
-        raise build_unsupported(f"{param}.role")
+@dataclass(slots=True)
+class InputReader:
+    """Collects turns. Calls belong to the assistant's message before them, and outputs that follow
+    each other are one turn."""
+
+    turns: list[Turn | ItemReference] = field(default_factory=list)
+    developer: list[str] = field(default_factory=list)
+
+    def read_item(self, param: str, item: Any) -> None:
+        """Raises Problem."""
+        if not isinstance(item, dict):
+            raise build_invalid(param, _("A message must be an object."))
+        match item.get("type") or ("message" if "role" in item else "item_reference"):
+            case "reasoning":
+                return  # models are not sent the reasoning of earlier replies
+            case "item_reference":
+                id = text(MAX_ID_CHARS)(f"{param}.id", item.get("id"))
+                self.turns.append(ItemReference(id, param))
+            case "function_call":
+                names = (item.get(name) for name in ("call_id", "name", "arguments"))
+                self._add_calls(read_call(param, *names))
+            case "function_call_output":
+                id = read_call_id(f"{param}.call_id", item.get("call_id"))
+                self._add_output(ToolOutput(id, _read_content(f"{param}.output", item, "output")))
+            case "message":
+                self._read_message(param, item)
+            case _:
+                raise build_unsupported(f"{param}.type")
+
+    def _read_message(self, param: str, item: dict[str, Any]) -> None:
+        if item.get("function_call"):
+            raise build_unsupported(f"{param}.function_call")
+        role = item.get("role")
+        calls = _read_chat_calls(f"{param}.tool_calls", item.get("tool_calls"))
+        if calls and role != "assistant":
+            raise build_unsupported(f"{param}.tool_calls")
+        has_text = not calls or item.get("content") is not None
+        content = _read_content(f"{param}.content", item) if has_text else ""
+        if role == "tool":
+            id = read_call_id(f"{param}.tool_call_id", item.get("tool_call_id"))
+            self._add_output(ToolOutput(id, content))
+        elif role in DEVELOPER_ROLES:
+            self.developer.append(content)
+        elif role == "assistant":
+            self.turns.append(Turn("assistant", content))
+            self._add_calls(*calls)
+        elif role == "user":
+            self._add_question(content)
+        else:
+            raise build_unsupported(f"{param}.role")
+
+    def _add_calls(self, *calls: ToolCall) -> None:
+        last = self._last_turn
+        if last is None or last.role != "assistant":
+            last = Turn("assistant", "")
+            self.turns.append(last)
+        self.turns[-1] = replace(last, calls=last.calls + calls)
+
+    def _add_output(self, output: ToolOutput) -> None:
+        last = self._last_turn
+        if last is None or not last.outputs or last.text:
+            last = Turn("user", "")
+            self.turns.append(last)
+        self.turns[-1] = replace(last, outputs=(*last.outputs, output))
+
+    def _add_question(self, content: str) -> None:
+        last = self._last_turn
+        if last is not None and last.outputs and not last.text:
+            self.turns[-1] = replace(last, text=content)
+        else:
+            self.turns.append(Turn("user", content))
+
+    @property
+    def _last_turn(self) -> Turn | None:
+        last = self.turns[-1] if self.turns else None
+        return last if isinstance(last, Turn) else None
 
 
-def _read_content(param: str, item: dict[str, Any]) -> str:
-    content = item.get("content")
+def _read_chat_calls(param: str, value: Any) -> list[ToolCall]:
+    if not value:
+        return []
+    if not isinstance(value, list):
+        raise build_invalid(param, _("“%(name)s” must be a list.") % {"name": param})
+    calls = []
+    for number, call in enumerate(value):
+        here = f"{param}[{number}]"
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
+            raise build_unsupported(here)
+        calls.append(
+            read_call(here, call.get("id"), function.get("name"), function.get("arguments"))
+        )
+    return calls
+
+
+def _read_content(param: str, item: dict[str, Any], name: str = "content") -> str:
+    content = item.get(name)
     if content is None and item.get("refusal"):
         content = item["refusal"]
     if not isinstance(content, list):

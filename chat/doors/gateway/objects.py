@@ -10,6 +10,8 @@ from typing import Any
 from chat.doors.gateway import ids
 from chat.doors.gateway.models import GatewayResponse
 from chat.doors.gateway.output import Output, build_items
+from chat.doors.gateway.tool_objects import describe_tools
+from chat.replies.handler import read_tools
 from chat.replies.usage import read_usage
 from streaming.models import State, Stream
 
@@ -84,6 +86,8 @@ def build_response(row: GatewayResponse, stream: Stream, output: Output) -> dict
 def build_beginning(row: GatewayResponse, stream: Stream) -> dict[str, Any]:
     """The object before anything has happened. Nothing in it depends on the time."""
     parameters = dict(row.parameters)
+    if tools := read_tools(stream):
+        parameters |= describe_tools(tools)
     if named := parameters.get("conversation"):
         parameters["conversation"] = {"id": named}
     reasoning = dict.fromkeys(("effort", "summary")) | parameters.pop("reasoning", {})

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 from chat.doors.gateway import ids
+from chat.doors.gateway.tool_objects import build_call_item
 from streaming.follow import START_CURSOR, read_page
 from streaming.journal import Chunk
 from streaming.models import Kind, Stream
+from streaming.providers.tools import ToolCall, parse_calls
 
-ITEM_KINDS = (Kind.TEXT, Kind.REASONING)
-PREFIXES = {Kind.TEXT: ids.MESSAGE, Kind.REASONING: ids.REASONING}
+PREFIXES = {Kind.TEXT: ids.MESSAGE, Kind.REASONING: ids.REASONING, Kind.TOOL_CALL: ids.CALL}
+ITEM_KINDS = frozenset(PREFIXES)
 
 
 @dataclass(frozen=True, slots=True)
 class OutputRun:
-    """Neighbouring chunks of one kind: one item of the output."""
+    """Neighbouring chunks of one kind, or the chunks of one tool call: one item of the output."""
 
     kind: str
     text: str
     id: str
+
+    @property
+    def call(self) -> ToolCall:
+        """Only a run of a tool call has one."""
+        return parse_calls(self.text)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,10 @@ class Output:
     def reasoning(self) -> str:
         return "".join(run.text for run in self.runs if run.kind == Kind.REASONING)
 
+    @property
+    def calls(self) -> list[ToolCall]:
+        return [run.call for run in self.runs if run.kind == Kind.TOOL_CALL]
+
 
 def load_output(stream: Stream, answer_id: UUID) -> Output:
     """Everything that the stream has. Calls the database. Raises StreamNotFound."""
@@ -59,12 +69,28 @@ def load_output(stream: Stream, answer_id: UUID) -> Output:
 
 
 def build_runs(chunks: Iterable[Chunk], answer_id: UUID) -> list[OutputRun]:
+    """A tool call whose last chunk is missing is no run yet."""
     runs: list[OutputRun] = []
-    visible = (chunk for chunk in chunks if chunk.kind in ITEM_KINDS)
-    for kind, neighbours in groupby(visible, key=lambda chunk: chunk.kind):
-        text = "".join(chunk.delta for chunk in neighbours)
-        runs.append(OutputRun(kind, text, build_item_id(kind, answer_id, runs)))
+    kind, texts = "", [""]
+    for chunk in chunks:
+        if chunk.kind not in ITEM_KINDS:
+            continue
+        if chunk.kind != kind or ends_call(kind, texts[-1]):
+            _append_run(runs, kind, texts, answer_id)
+            kind, texts = chunk.kind, []
+        texts.append(chunk.delta)
+    _append_run(runs, kind, texts, answer_id)
     return runs
+
+
+def ends_call(kind: str, delta: str) -> bool:
+    """Whether a chunk is the last one of a tool call, which is one line."""
+    return kind == Kind.TOOL_CALL and delta.endswith("\n")
+
+
+def _append_run(runs: list[OutputRun], kind: str, texts: Sequence[str], answer_id: UUID) -> None:
+    if kind and (kind != Kind.TOOL_CALL or ends_call(kind, texts[-1])):
+        runs.append(OutputRun(kind, "".join(texts), build_item_id(kind, answer_id, runs)))
 
 
 def build_item_id(kind: str, answer_id: UUID, before: Sequence[OutputRun]) -> str:
@@ -73,6 +99,8 @@ def build_item_id(kind: str, answer_id: UUID, before: Sequence[OutputRun]) -> st
 
 
 def build_item(run: OutputRun, status: str) -> dict[str, Any]:
+    if run.kind == Kind.TOOL_CALL:
+        return build_call_item(run.id, run.call)  # it is written whole
     if run.kind == Kind.REASONING:
         summary = [build_part(run)] if run.text else []
         return {"id": run.id, "type": "reasoning", "summary": summary}

@@ -16,6 +16,7 @@ from chat.deleted_sizes import remember_sizes
 from chat.doors.gateway.models import GatewayConversation, GatewayResponse
 from chat.models import Conversation, Message
 from chat.replies import limits
+from chat.tool_parts.storage import load_tools
 from streaming import journal, lifecycle
 from streaming.models import Stream
 
@@ -79,6 +80,7 @@ def _remove(conversation: Conversation, messages: Sequence[Message]) -> None:
     if conversation.current_leaf_id in removed:
         conversation.current_leaf_id = messages[-1].parent_id
     size = sum(len(message.content) + len(message.reasoning) for message in messages)
+    size += sum(tools.length for tools in load_tools(removed).values())
     limits.add_stored_chars(conversation, -size)
     conversation.save(update_fields=["current_leaf", "stored_chars"])
     streams = [message.stream for message in messages if message.stream is not None]

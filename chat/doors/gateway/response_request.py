@@ -23,8 +23,10 @@ from chat.doors.gateway.parameters import (
     text,
     unsupported,
 )
+from chat.doors.gateway.tool_input import build_tools, read_choice, read_response_tools
 from chat.replies.settings import MAX_SYSTEM_PROMPT_CHARS
 from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
+from streaming.providers.tools import Tools
 
 MAX_TOKENS = 10_000_000
 MAX_EFFORT_CHARS = 20
@@ -51,20 +53,20 @@ CHECKS: Mapping[str, Check] = {
     "temperature": number(0, 2),
     "reasoning": mapping(effort=text(MAX_EFFORT_CHARS), summary=only("auto")),
     "metadata": metadata,
+    "tools": read_response_tools,
+    "tool_choice": read_choice,
+    "parallel_tool_calls": boolean,
     # Only with the values that they have anyway
     "top_p": number_that_is(1),
     "presence_penalty": number_that_is(0),
     "frequency_penalty": number_that_is(0),
     "top_logprobs": integer(0, 0),
-    "tools": only([]),
-    "tool_choice": only("auto", "none"),
     "truncation": only("disabled"),
     "text": mapping(format=mapping(type=only("text")), verbosity=only("medium")),
     "service_tier": only("auto", "default"),
     "stream_options": mapping(include_obfuscation=only(False)),
     "include": only([]),
     # Without an effect here
-    "parallel_tool_calls": boolean,
     "max_tool_calls": integer(1, MAX_TOKENS),
     "user": text(MAX_KEY_CHARS),
     "safety_identifier": text(MAX_KEY_CHARS),
@@ -120,6 +122,7 @@ class ReplyRequest:
     store: bool = True
     previous_response_id: str = ""
     conversation: str = ""
+    tools: Tools | None = None
 
 
 NAMES = {
@@ -146,6 +149,7 @@ def read_response_request(body: Mapping[str, Any]) -> ReplyRequest:
         store=given.get("store", True),
         previous_response_id=given.get("previous_response_id", ""),
         conversation=given.get("conversation", ""),
+        tools=build_tools(given),
     )
     _check_combinations(request)
     return request

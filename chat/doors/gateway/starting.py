@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -19,11 +20,14 @@ from chat.doors.gateway.models import GatewayResponse
 from chat.doors.gateway.parameters import build_unsupported
 from chat.doors.gateway.reading import DOOR_NAME, find_response, get_conversation
 from chat.doors.gateway.response_request import ReplyRequest
+from chat.doors.gateway.tool_input import check_calls
 from chat.models import Conversation, Message
 from chat.replies import ReplySettings, answer_turns
 from chat.replies.handler import load_turns, to_turn
 from chat.replies.settings import MAX_SYSTEM_PROMPT_CHARS, SETTINGS, require_model
+from chat.tool_parts.storage import NO_TOOLS, load_tools, restore_states
 from streaming.models import State
+from streaming.providers.tools import ToolCall
 from streaming.providers.types import Turn
 
 
@@ -46,7 +50,9 @@ def start_response(user: User, request: ReplyRequest, once: RequestOnce) -> Gate
     place = _find_place(user, request)
     developer = join_texts(place.developer_text, *request.input.developer)
     system = join_texts(request.instructions, developer)
-    turns = [*place.turns, *_resolve_references(user, request.input.turns)]
+    turns = _resolve_references(user, request.input.turns)
+    check_calls(_find_open_calls(place), turns)
+    turns = restore_states(user, [*place.turns, *turns])
     reply = answer_turns(
         user,
         turns=turns,
@@ -57,6 +63,7 @@ def start_response(user: User, request: ReplyRequest, once: RequestOnce) -> Gate
         parent_id=place.parent.pk if place.parent else None,
         is_temporary=not request.store,
         other_chars=len(json.dumps(dict(request.parameters))) + len(developer),
+        tools=request.tools,
     )
     return GatewayResponse.objects.create(
         stream=reply.stream,
@@ -95,37 +102,42 @@ def _find_branch(user: User, request: ReplyRequest) -> Place:
     return Place(turns=tuple(turns), developer_text=previous.developer_text)
 
 
+def _find_open_calls(place: Place) -> tuple[ToolCall, ...]:
+    """The calls of the answer that the request follows. A running one has none yet."""
+    if place.turns:
+        return place.turns[-1].calls
+    into = place.conversation
+    last_id = place.parent.pk if place.parent else into.current_leaf_id if into else None
+    return load_tools([last_id]).get(last_id, NO_TOOLS).calls if last_id else ()
+
+
 def _resolve_references(user: User, turns: Sequence[Turn | ItemReference]) -> list[Turn]:
-    """Raises Problem for the id of an item that the user has not."""
+    """Each message that is referred to, once, with all of its parts. Raises Problem for the id of
+    an item that the user has not."""
     wanted = {
-        turn.id: ids.parse_id(ids.MESSAGE, turn.id)
-        for turn in turns
-        if isinstance(turn, ItemReference)
+        turn.id: ids.parse_item_id(turn.id) for turn in turns if isinstance(turn, ItemReference)
     }
     messages = Message.objects.owned_by(user).filter(
         pk__in=[id for id in wanted.values() if id], conversation__door=DOOR_NAME
     )
     messages = messages.annotate(has_reasoning=Q(reasoning__gt=""))
     found = {message.pk: message for message in messages}
+    tools = load_tools(found)
+    taken: set[UUID] = set()
     resolved: list[Turn] = []
     for turn in turns:
         if isinstance(turn, Turn):
             resolved.append(turn)
-        elif not _is_part_of_another(turn.id):
+        elif not ids.parse_id(ids.REASONING, turn.id):  # reasoning is not sent again
             id = wanted[turn.id]
             message = found.get(id) if id else None
             if message is None:
                 text = _("Item with id “%(id)s” not found.") % {"id": turn.id}
                 raise build_invalid(turn.param, text, "not_found")
-            resolved.append(to_turn(message))
+            if message.pk not in taken:
+                taken.add(message.pk)
+                resolved.append(to_turn(message, tools.get(message.pk, NO_TOOLS)))
     return resolved
-
-
-def _is_part_of_another(id: str) -> bool:
-    """Reasoning is not sent again, and the first item of an answer stands for all of its text."""
-    if ids.parse_id(ids.REASONING, id):
-        return True
-    return ids.parse_id(ids.MESSAGE, id) is not None and "_" in id.removeprefix(ids.MESSAGE)
 
 
 def _choose_settings(user: User, request: ReplyRequest, system: str) -> ReplySettings:

@@ -113,11 +113,11 @@ def test_no_response_is_accepted_in_a_conversation_that_is_being_deleted(
     assert [answer.data["error"]["code"] for answer in refused] == ["previous_response_not_found"]
 
 
-def test_the_turns_of_a_conversation_are_read_by_one_query(
+def test_the_turns_of_a_conversation_are_read_by_two_queries(
     program: Program, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     create(program, items=[{"role": "user", "content": f"A{n}"} for n in range(20)])
     conversation = Conversation.objects.get()
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # messages, and their tool calls and outputs
         turns = load_turns(conversation, conversation.current_leaf_id)
     assert len(turns) == 20

@@ -12,6 +12,7 @@ from chat.doors.gateway import items
 from chat.doors.gateway.items import build_items
 from chat.models import Conversation, DeletedSize, GatewayResponse, Message
 from chat.replies.handler import load_turns
+from chat.tool_parts.storage import MessageTools
 from streaming.models import Kind, State, Stream, StreamChunk
 from tests.doors.gateway.program import (
     Program,
@@ -241,9 +242,9 @@ def test_a_page_of_items_reads_no_other_texts(
     write_response(asked["id"], "b")
     read: list[str] = []
 
-    def record(message: Message) -> list[dict[str, Any]]:
+    def record(message: Message, tools: MessageTools) -> list[dict[str, Any]]:
         read.append(message.content)
-        return build_items(message)
+        return build_items(message, tools)
 
     monkeypatch.setattr(items, "build_items", record)
     for path in (f"/conversations/{id}/items", f"/responses/{asked['id']}/input_items"):

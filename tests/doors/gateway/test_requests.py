@@ -43,8 +43,8 @@ HARMLESS: dict[str, Any] = {
 }
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AA"}
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    ({"tools": [{"type": "web_search"}]}, "tools", "unsupported_parameter"),
-    ({"tool_choice": "required"}, "tool_choice", "unsupported_parameter"),
+    ({"tools": [{"type": "web_search"}]}, "tools[0].type", "unsupported_parameter"),
+    ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
     ({"top_p": 0.5}, "top_p", "unsupported_parameter"),
     ({"top_logprobs": 2}, "top_logprobs", "invalid_value"),
     ({"truncation": "auto"}, "truncation", "unsupported_parameter"),
@@ -70,14 +70,18 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"input": 7}, "input", "invalid_value"),
     ({"input": ["x"]}, "input[0]", "invalid_value"),
     ({"input": [{"role": "assistant", "content": "x"}]}, "input", "no_question"),
-    ({"input": [{"role": "tool", "content": "x"}]}, "input[0].role", "unsupported_parameter"),
+    (
+        {"input": [{"role": "tool", "content": "x"}]},
+        "input[0].tool_call_id",
+        "missing_required_parameter",
+    ),
     ({"input": [{"role": "user", "content": 1}]}, "input[0].content", "invalid_value"),
     (
         {"input": [{"role": "user", "content": [IMAGE]}]},
         "input[0].content[0].type",
         "unsupported_parameter",
     ),
-    ({"input": [{"type": "function_call_output"}]}, "input[0].type", "unsupported_parameter"),
+    ({"input": [{"type": "computer_call"}]}, "input[0].type", "unsupported_parameter"),
     ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]", "not_found"),
     ({"previous_response_id": "resp_1"}, "previous_response_id", "previous_response_not_found"),
     ({"store": False}, "background", "invalid_value"),

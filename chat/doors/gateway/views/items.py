@@ -15,7 +15,6 @@ from chat.doors.gateway.items import (
     LIST_PARAMETERS,
     build_conversation_page,
     build_input_page,
-    build_items,
     build_list,
     list_items,
 )
@@ -26,6 +25,8 @@ from chat.doors.gateway.response_request import require
 from chat.doors.gateway.views.conversations import answer
 from chat.models import Conversation, Message
 from chat.replies import add_turns
+
+PARTS = (ids.REASONING, ids.CALL, ids.CALL_OUTPUT)
 
 
 def list_input(request: HttpRequest, user: User, id: str) -> HttpResponse:
@@ -49,25 +50,25 @@ def create_items(request: HttpRequest, user: User, id: str) -> HttpResponse:
 
 def read_item(request: HttpRequest, user: User, id: str, item_id: str) -> HttpResponse:
     message = _get_message(get_conversation(user, id), item_id)
-    return JsonResponse(next(one for one in build_items(message) if one["id"] == item_id))
+    return JsonResponse(next(one for one in list_items([message]) if one["id"] == item_id))
 
 
 def delete_item(request: HttpRequest, user: User, id: str, item_id: str) -> HttpResponse:
-    """An answer is deleted with its response, and with its reasoning."""
+    """An answer is deleted with its response, and with its reasoning and tool calls."""
     conversation = get_conversation(user, id)
-    if item_id.startswith(ids.REASONING):
-        raise build_invalid("item_id", _("Reasoning can only be deleted with its answer."))
+    if item_id.startswith(PARTS):
+        sentence = _("Reasoning, tool calls and outputs are only deleted with their message.")
+        raise build_invalid("item_id", sentence)
     remove_message(conversation, _get_message(conversation, item_id))
     return answer(conversation)
 
 
 def _get_message(conversation: Conversation, item_id: str) -> Message:
     """Raises Problem."""
-    for prefix in (ids.MESSAGE, ids.REASONING):
-        uuid = ids.parse_id(prefix, item_id)
-        message = uuid and conversation.messages.select_related("stream").filter(pk=uuid).first()
-        if message and any(one["id"] == item_id for one in build_items(message)):
-            return message
+    uuid = ids.parse_item_id(item_id)
+    message = uuid and conversation.messages.select_related("stream").filter(pk=uuid).first()
+    if message and any(one["id"] == item_id for one in list_items([message])):
+        return message
     text = _("Item with id “%(id)s” not found.") % {"id": item_id[:100]}
     raise Problem(404, "not_found", text)
 

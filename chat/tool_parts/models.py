@@ -1,0 +1,47 @@
+"""The rows of tool calls and their outputs."""
+
+from __future__ import annotations
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+MAX_CALL_ID_CHARS = 200
+MAX_FUNCTION_NAME_CHARS = 128
+
+
+class ToolPartQuerySet(models.QuerySet["ToolPart"]):
+    def owned_by(self, user: AbstractBaseUser) -> ToolPartQuerySet:
+        """Without those of conversations that were just deleted."""
+        return self.filter(
+            message__conversation__user_id=user.pk, message__conversation__deleted_at=None
+        )
+
+
+class ToolPart(models.Model):
+    """A tool call in a message of the assistant, or an output in a message of the user.
+
+    It is a table of its own, because few messages have any, and because a provider's state of a
+    call is found by the call's id: a program that sends the whole history each time has only that.
+    """
+
+    class Kind(models.TextChoices):
+        CALL = "call", _("Call")
+        OUTPUT = "output", _("Output")
+
+    message = models.ForeignKey(
+        "chat.Message",
+        on_delete=models.CASCADE,
+        related_name="tool_parts",
+        db_constraint=False,  # an older process deletes messages without this table
+    )
+    kind = models.CharField(max_length=6, choices=Kind)
+    call_id = models.CharField(max_length=MAX_CALL_ID_CHARS, db_index=True)
+    name = models.CharField(max_length=MAX_FUNCTION_NAME_CHARS, blank=True)
+    text = models.TextField(blank=True, help_text=_("The arguments in JSON, or the output."))
+    state = models.TextField(blank=True, help_text=_("What the provider wants back with the call."))
+
+    objects = ToolPartQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
