@@ -17,6 +17,7 @@ from chat.conversations.tree import Tree
 from chat.models import Conversation, Message
 from chat.presentation.message_views import MessageView, build_message_view
 from chat.rendering.cache import MessageHtmlLoader
+from chat.tool_parts.storage import load_tools
 
 MAX_PAGE_MESSAGES = 50
 """Messages of a new page, and of each page of earlier ones."""
@@ -94,10 +95,13 @@ class OctetLength(Func):
 
 
 def _build_page(tree: Tree, path: Sequence[UUID], start: int) -> MessagePage:
-    """A query for the messages, one for their HTML, and one for the text of each running reply."""
-    messages = Message.objects.select_related("stream").in_bulk(path[start:])
+    """A query for the messages, one for their HTML, and one for the text of each running reply; one
+    more for the tool calls in a program's chat."""
+    messages = Message.objects.select_related("stream", "conversation").in_bulk(path[start:])
+    has_tools = any(message.conversation.door for message in messages.values())
+    tools = load_tools(path[start:]) if has_tools else {}
     loader = MessageHtmlLoader(path[start:])
-    views = [build_message_view(messages[id], tree, loader) for id in path[start:]]
+    views = [build_message_view(messages[id], tree, loader, tools) for id in path[start:]]
     loader.save_new_rows()
     if not start:
         return MessagePage(views)
