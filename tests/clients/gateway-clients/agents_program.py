@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from agents import Agent, OpenAIResponsesModel, Runner, set_tracing_disabled
+from agents import Agent, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled
 from openai import AsyncOpenAI
 
 
@@ -17,7 +17,17 @@ def report(**facts: Any) -> None:
 
 async def follow(task: dict[str, Any]) -> None:
     client = AsyncOpenAI(base_url=f"{task['url']}/v1", api_key=task["token"])
-    agent = Agent("Asker", model=OpenAIResponsesModel(task["model"], client))
+    tools = []
+    if output := task.get("tool_output"):
+
+        @function_tool
+        def get_weather(city: str) -> str:
+            """Get the weather of a city."""
+            report(city=city)
+            return output
+
+        tools.append(get_weather)
+    agent = Agent("Asker", model=OpenAIResponsesModel(task["model"], client), tools=tools)
     text, end = "", ""
     result = Runner.run_streamed(agent, task["question"])
     async for event in result.stream_events():

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { createOpenAI } from "@ai-sdk/openai";
-import { streamText } from "ai";
+import { jsonSchema, stepCountIs, streamText, tool } from "ai";
 
 const task = JSON.parse(readFileSync(0, "utf-8"));
 const report = (facts) => console.log(JSON.stringify(facts));
@@ -10,9 +10,25 @@ const openai = createOpenAI({ baseURL: `${task.url}/v1`, apiKey: task.token });
 const state = { text: "" };
 const describe = (error) => `${error?.name}: ${error?.message ?? JSON.stringify(error)}`;
 
+const schema = {
+  type: "object",
+  properties: { city: { type: "string" } },
+  required: ["city"],
+  additionalProperties: false,
+};
+const get_weather = tool({
+  description: "Get the weather of a city.",
+  inputSchema: jsonSchema(schema),
+  execute: ({ city }) => {
+    report({ city });
+    return task.tool_output;
+  },
+});
+
 const result = streamText({
   model: openai.responses(task.model),
   prompt: task.question,
+  ...(task.tool_output && { tools: { get_weather }, stopWhen: stepCountIs(3) }),
   includeRawChunks: true,
   maxRetries: 0, // it would ask again, for another response, after each that failed
   onError: () => {}, // the error is a part of the stream

@@ -11,10 +11,28 @@ const client = new OpenAI({ baseURL: `${task.url}/v1`, apiKey: task.token });
 // A repeated question with the same key has the same response.
 const options = { headers: { "Idempotency-Key": crypto.randomUUID() } };
 const state = { id: task.id, after: task.after, text: task.text ?? "" };
+let calls = [];
+
+const weather = {
+  type: "function",
+  name: "get_weather",
+  strict: true,
+  parameters: {
+    type: "object",
+    properties: { city: { type: "string" } },
+    required: ["city"],
+    additionalProperties: false,
+  },
+};
+const question = {
+  model: task.model,
+  input: task.question,
+  background: true,
+  ...(task.tool_output && { tools: [weather] }),
+};
 
 function open() {
   const { id, after } = state;
-  const question = { model: task.model, input: task.question, background: true };
   if (task.kind === "openai-js") {
     return id
       ? client.responses.retrieve(id, { stream: true, starting_after: after })
@@ -35,6 +53,8 @@ function take(event) {
     report({ text: state.text, after: state.after });
   } else if (ENDS.includes(event.type)) {
     const { output_text, status, error } = event.response;
+    calls = event.response.output.filter(({ type }) => type === "function_call");
+    if (calls.length) return true;
     const values = output_text ?? readText(event.response);
     report({ text: state.text, values, end: status, error: error?.message });
     return true;
@@ -74,4 +94,18 @@ if (task.stop) {
 } else {
   let isDone = false;
   while (!isDone) isDone = await isOver();
+  if (calls.length) await answerCalls();
+}
+
+async function answerCalls() {
+  for (const { arguments: given } of calls) report({ city: JSON.parse(given).city });
+  question.input = calls.map(({ call_id }) => ({
+    type: "function_call_output",
+    call_id,
+    output: task.tool_output,
+  }));
+  question.previous_response_id = state.id;
+  options.headers["Idempotency-Key"] = crypto.randomUUID();
+  state.id = state.after = undefined;
+  while (!(await isOver()));
 }

@@ -57,8 +57,17 @@ async def main(task: dict[str, Any]) -> None:
     settings = OpenAIResponsesModelSettings(openai_background=True)
     provider = OpenAIProvider(openai_client=client)
     model = OpenAIResponsesModel(task["model"], provider=provider, settings=settings)
+    agent = Agent(model)
+    if output := task.get("tool_output"):
+
+        @agent.tool_plain
+        def get_weather(city: str) -> str:
+            """Get the weather of a city."""
+            report(city=city)
+            return str(output)
+
     try:
-        await follow(Agent(model), task)
+        await follow(agent, task)
     except Exception as error:  # its kinds differ, and the test looks at the sentence
         report(error=f"{type(error).__name__}: {error}")
 
