@@ -1,5 +1,6 @@
 """Anthropic's Messages."""
 
+import json
 import re
 from typing import Any
 
@@ -22,6 +23,7 @@ ERROR_TYPES = {
 FINISH_REASONS = {"stop": "end_turn", "length": "max_tokens"}
 FIRST_VERSION_WITHOUT_SAMPLING = "2026-10-21"  # From this version of the API on.
 MODELS_WITHOUT_THINKING = re.compile(r"claude-(\d|(haiku|opus|sonnet)-4-[0-5]\b)")
+TOOL_ID = re.compile("[a-zA-Z0-9_-]+")
 
 
 class AnthropicMessages:
@@ -77,6 +79,8 @@ class AnthropicMessages:
                 "This model does not support assistant message prefill. The conversation must"
                 " end with a user message."
             )
+        if fault := _find_tool_fault(body):
+            return self._build_bad_request(fault)
         blocks = _list_blocks(body)
         if not all(block.text.strip() for block in blocks):
             return self._build_bad_request("messages: text content blocks must be non-empty")
@@ -191,7 +195,8 @@ def _build_model(id: str, name: str, lifecycle: str, ends: str | None) -> dict[s
 
 
 def _join_text(turn: dict[str, Any]) -> str:
-    return "".join(block.text for block in _list_content(turn["content"]))
+    content = turn["content"]
+    return content if isinstance(content, str) else "".join(p.get("text", "") for p in content)
 
 
 def _list_blocks(body: dict[str, Any]) -> list[Block]:
@@ -204,7 +209,30 @@ def _list_content(content: Any) -> list[Block]:
     """A string is one block."""
     if isinstance(content, str):
         return [Block(content)]
-    return [Block(part.get("text", ""), "cache_control" in part) for part in content]
+    return [Block(_format_part(part), "cache_control" in part) for part in content]
+
+
+def _format_part(part: dict[str, Any]) -> str:
+    """Blocks about tools count as the JSON that they are."""
+    if part.get("type") == "text":
+        return str(part["text"])
+    return json.dumps({name: part[name] for name in part if name != "cache_control"})
+
+
+def _find_tool_fault(body: dict[str, Any]) -> str:
+    """The fault for which the API refuses tools; empty for none."""
+    if body.get("thinking") and body.get("tool_choice", {}).get("type") in {"any", "tool"}:
+        return "Thinking may not be enabled when tool_choice forces tool use."
+    called: set[str] = set()
+    for at, turn in enumerate(body["messages"]):
+        parts = turn["content"] if isinstance(turn["content"], list) else []
+        answered = {part["tool_use_id"] for part in parts if part["type"] == "tool_result"}
+        if answered != called:
+            return f"messages.{at}: `tool_use` ids were found without `tool_result` blocks"
+        called = {part["id"] for part in parts if part["type"] == "tool_use"}
+        if not all(TOOL_ID.fullmatch(call_id) for call_id in called):
+            return f"messages.{at}.tool_use.id: String should match pattern '{TOOL_ID.pattern}'"
+    return ""
 
 
 def _format_first_usage(usage: Usage) -> dict[str, Any]:

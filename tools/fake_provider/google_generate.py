@@ -20,7 +20,10 @@ ERROR_STATUSES = {
 FINISH_REASONS = {"stop": "STOP", "length": "MAX_TOKENS"}
 REPLY_PATH = re.compile(r"/v1(?:beta)?/models/([^/:]+):streamGenerateContent")
 MODELS_WITHOUT_THINKING = re.compile(r"gemini-(1|2\.0)")
-FIELDS = {"contents", "systemInstruction", "generationConfig", "safetySettings"}
+FIELDS = {
+    *("contents", "systemInstruction", "generationConfig", "safetySettings"),
+    *("tools", "toolConfig"),
+}
 """The API accepts each with underscores, too."""
 
 
@@ -60,7 +63,7 @@ class GoogleGenerate:
     def get_prompt(self, body: dict[str, Any]) -> str:
         """Return the last message of the person."""
         messages = [turn["parts"] for turn in body["contents"] if turn["role"] == "user"]
-        return "".join(part["text"] for part in messages[-1]) if messages else ""
+        return "".join(part.get("text", "") for part in messages[-1]) if messages else ""
 
     def find_error(self, request: HttpRequest) -> ErrorAnswer | None:
         """Return an error for parameters that single models, or all of them, refuse."""

@@ -39,7 +39,9 @@ class OpenAIWire:
 
     def get_prompt(self, body: dict[str, Any]) -> str:
         """Return the last message of the person."""
-        messages = [turn["content"] for turn in body[self.turns_field] if turn["role"] == "user"]
+        messages = [
+            turn["content"] for turn in body[self.turns_field] if turn.get("role") == "user"
+        ]
         return messages[-1] if messages else ""
 
     def is_model_list_request(self, request: HttpRequest) -> bool:
