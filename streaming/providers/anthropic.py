@@ -13,6 +13,7 @@ import anthropic
 import httpx2
 
 from streaming.events import Delta
+from streaming.providers import anthropic_tools
 from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import silence_wire_logging
@@ -89,11 +90,14 @@ class AnthropicAdapter(HttpAdapter):
             case "content_block_delta":
                 yield Block(is_open=True)
                 yield from _parse_block(event.get("delta") or {"text": event.get("text")})
+                yield from anthropic_tools.parse_block(event)
             case "content_block_start":
                 yield Block(is_open=True)
                 yield from _parse_block(event.get("content_block"))
+                yield from anthropic_tools.parse_block(event)
             case "content_block_stop":
                 yield Block(is_open=False)
+                yield from anthropic_tools.parse_block(event)
             case "message_start":
                 if counts := to_dict(event.get("message")).get("usage"):
                     yield parse_usage(counts)
@@ -119,6 +123,11 @@ class AnthropicAdapter(HttpAdapter):
     def get_reply_id(self, event: dict[str, Any]) -> str:
         is_start = event.get("type") == "message_start"
         return to_id(to_dict(event.get("message")).get("id")) if is_start else ""
+
+    def build_call_state(self, request: Request, thoughts: list[dict[str, str]]) -> str:
+        """A reply without reasoning has a state too, if there could have been some."""
+        has_state = thoughts or "thinking" in list_hints(request)
+        return anthropic_tools.format_state(thoughts) if has_state else ""
 
     def error_response(self, error: Exception) -> ErrorResponse | None:
         if not isinstance(error, anthropic.APIStatusError):
@@ -155,12 +164,12 @@ def build_body(request: Request) -> dict[str, Any]:
     default_max_tokens = DEFAULT_MAX_TOKENS if "default_max_tokens" in hints else LOW_MAX_TOKENS
     if "cache_control" not in hints:
         request = replace(request, cache_key="")
-    system, turns = build_marked_prompt(request)
+    system, turns = build_marked_prompt(request, has_thoughts=_can_reason(request))
     body: dict[str, Any] = {
         "model": request.model,
         "messages": (),
         "max_tokens": request.max_tokens or default_max_tokens,
-        "extra_body": {"messages": turns},
+        "extra_body": {"messages": turns} | anthropic_tools.build_tool_fields(request.tools),
     }
     if system:
         body["system"] = system
@@ -177,15 +186,21 @@ def build_body(request: Request) -> dict[str, Any]:
 
 def list_hints(request: Request) -> set[str]:
     hints = set()
-    if request.temperature is None and not NON_REASONING_MODELS.match(request.model):
+    is_free = request.temperature is None and not anthropic_tools.is_call_forced(request.tools)
+    if is_free and _can_reason(request):
         hints |= {"thinking", "thinking_display"}
-    if "thinking" in request.omitted:
-        hints.discard("thinking_display")
     if request.max_tokens is None:
         hints.add("default_max_tokens")
     if request.cache_key:
         hints.add("cache_control")
     return hints - request.omitted
+
+
+def _can_reason(request: Request) -> bool:
+    """Whether the model may reason, and gets back what it reasoned before its calls."""
+    if NON_REASONING_MODELS.match(request.model) or "thinking" in request.omitted:
+        return False
+    return anthropic_tools.has_all_thoughts(request.turns)
 
 
 def parse_error(
@@ -226,6 +241,7 @@ def _parse_block(part: object) -> Iterator[Delta]:
 def _parse_whole_message(message: dict[str, Any]) -> Iterator[ParsedEvent]:
     """A reply in one piece, of a server that does not stream."""
     yield from _parse_block(message.get("content"))
+    yield from anthropic_tools.parse_whole_blocks(message.get("content"))
     yield parse_usage(message.get("usage"))
     if reason := parse_reason(message.get("stop_reason")):
         yield reason

@@ -26,12 +26,17 @@ async def strip_overlap(events: AsyncIterator[ReplyEvent], text: str) -> AsyncIt
                 continue
             deciding = False
             event = held._replace(text=held.text[measure_overlap(held.text, text) :])
-        elif deciding and held and isinstance(event, Finish):
+        elif deciding and held and _ends_text(event):
             deciding = False
             yield held._replace(text=held.text[measure_overlap(held.text, text) :])
         yield event
     if deciding and held:
         yield held._replace(text=held.text[measure_overlap(held.text, text) :])
+
+
+def _ends_text(event: ReplyEvent) -> bool:
+    """Whether no more text follows: calls of tools are the last of a reply."""
+    return isinstance(event, Finish) or event.kind == "tool_call"
 
 
 def can_still_overlap(beginning: str, text: str) -> bool:

@@ -20,6 +20,8 @@ CUT_OFF = gettext_noop("Cut off by the server: {reason}")
 UNREADABLE_ANSWER = gettext_noop("{provider} sent an answer that could not be read.")
 COMPRESSED_ANSWER = gettext_noop("The provider sent an unrequested compressed answer.")
 EVENT_TOO_LARGE = gettext_noop("The provider sent more than one event can hold.")
+TOO_MANY_CALLS = gettext_noop("The model called more tools at once than one reply can hold.")
+CALLS_TOO_LONG = gettext_noop("The model wrote longer tool calls than one reply can hold.")
 
 
 # Of errors that only a proxy or a server of one's own has

@@ -22,6 +22,7 @@ from google.genai.errors import APIError
 
 from streaming.events import Delta, DeltaKind
 from streaming.providers.google_shapes import find_candidate, find_parts, rename_fields
+from streaming.providers.google_tools import build_contents, build_tool_fields, parse_call
 from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import load_ssl_context, silence_wire_logging
@@ -46,7 +47,6 @@ OFFICIAL_URL = "https://generativelanguage.googleapis.com"
 API_VERSION = "v1"
 _VERSIONED_URL = re.compile(r"(.*)/(v\d+\w*)/?")
 
-ROLES = {"user": "user", "assistant": "model"}
 THINKING_LEVELS = {"minimal", "low", "medium", "high", "xhigh"}
 THINKING_BUDGETS = {"minimal": 512, "low": 2_048, "medium": 8_192, "high": 24_576}
 """Efforts in tokens, for the models that take a budget instead of a level."""
@@ -125,6 +125,8 @@ class GoogleAdapter(HttpAdapter):
             elif isinstance(part, dict) and (text := part.get("text")):
                 kind: DeltaKind = "reasoning" if is_true(part.get("thought")) else "text"
                 yield from parse_content(text, kind)
+            elif isinstance(part, dict) and (call := parse_call(part)):
+                yield call
         reason = candidate.get("finishReason") or candidate.get("finish_reason")
         if isinstance(reason, int):
             reason = NUMBERED_REASONS.get(reason, reason)
@@ -209,12 +211,8 @@ async def _require_success(response: httpx2.Response) -> httpx2.Response:
 
 
 def build_body(request: Request) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "contents": [
-            {"role": ROLES[turn.role], "parts": [{"text": turn.full_text}]}
-            for turn in request.turns
-        ]
-    }
+    body: dict[str, Any] = {"contents": build_contents(request.turns, request.model)}
+    body |= build_tool_fields(request.tools)
     if request.system:
         body["systemInstruction"] = {"role": "user", "parts": [{"text": request.system}]}
     config = {

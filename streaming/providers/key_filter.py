@@ -37,6 +37,10 @@ class KeyFilter:
     def contains_key(self, *texts: str) -> bool:
         return any(form in text for form in self._list_forms() for text in texts)
 
+    def remove_keys(self, text: str) -> str:
+        """A whole text without keys."""
+        return self._remove_keys(text, 0)[0]
+
     def clean(self, delta: Delta) -> Delta | None:
         """The delta without keys, after text that was held; None while there is nothing to show.
 

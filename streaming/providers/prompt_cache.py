@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Any
 
-from streaming.providers.types import Request
+from streaming.providers.anthropic_tools import Blocks, build_blocks, find_open_exchange
+from streaming.providers.types import Request, Turn
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 MARKED_QUESTIONS = 2
@@ -27,28 +27,44 @@ DEFAULT_MIN_TOKENS = 512
 """For models that are not in the table: a mark on a prompt that is too short changes nothing."""
 MIN_BYTES_PER_TOKEN = 2
 
-Content = str | list[dict[str, Any]]
+Content = str | Blocks
 
 
-def build_marked_prompt(request: Request) -> tuple[Content, list[dict[str, Any]]]:
+def build_marked_prompt(
+    request: Request, *, has_thoughts: bool = False
+) -> tuple[Content, list[dict[str, Content]]]:
     """The system prompt and the messages, with marks if a later request begins as this one does.
 
     All texts are then blocks, with or without a mark, so that a text looks alike in each request.
+    `has_thoughts` sends the reasoning before the calls of the open exchange back. Older reasoning
+    is left out: the API checks that nothing before it has changed.
     """
+    exchange = find_open_exchange(request.turns) if has_thoughts else len(request.turns)
     if not request.cache_key:
         return request.system, [
-            {"role": turn.role, "content": turn.full_text} for turn in request.turns
+            {"role": turn.role, "content": _build_content(turn, has_thoughts=at >= exchange)}
+            for at, turn in enumerate(request.turns)
         ]
     least = MIN_BYTES_PER_TOKEN * find_min_tokens(request.model)
     size = _count_bytes(request.system)
-    system = _build_blocks(request.system, is_marked=size >= least)
+    system = _build_text(request.system)
+    _mark_last(system, is_due=size >= least)
     questions = _find_last_questions(request)
-    messages = []
+    messages: list[dict[str, Content]] = []
     for at, turn in enumerate(request.turns):
         size += _count_bytes(turn.text)
-        blocks = _build_blocks(turn.text, is_marked=at in questions and size >= least)
-        messages.append({"role": turn.role, "content": blocks + _build_blocks(turn.hint)})
+        size += sum(_count_bytes(call.arguments) for call in turn.calls)
+        size += sum(_count_bytes(output.text) for output in turn.outputs)
+        blocks = build_blocks(turn, has_thoughts=at >= exchange)
+        _mark_last(blocks, is_due=at in questions and size >= least)
+        messages.append({"role": turn.role, "content": blocks + _build_text(turn.hint)})
     return system, messages
+
+
+def _build_content(turn: Turn, *, has_thoughts: bool) -> Content:
+    if not turn.calls and not turn.outputs:
+        return turn.full_text
+    return build_blocks(turn, has_thoughts=has_thoughts) + _build_text(turn.hint)
 
 
 def find_min_tokens(model: str) -> int:
@@ -64,9 +80,14 @@ def _find_last_questions(request: Request) -> set[int]:
     return set(itertools.islice(questions, MARKED_QUESTIONS))
 
 
-def _build_blocks(text: str, *, is_marked: bool = False) -> list[dict[str, Any]]:
+def _build_text(text: str) -> Blocks:
     """The API refuses an empty block."""
-    return [{"type": "text", "text": text} | (MARK if is_marked else {})] if text else []
+    return [{"type": "text", "text": text}] if text else []
+
+
+def _mark_last(blocks: Blocks, *, is_due: bool) -> None:
+    if blocks and is_due:
+        blocks[-1] = blocks[-1] | MARK
 
 
 def _count_bytes(text: str) -> int:

@@ -78,6 +78,13 @@ EXACT_NAMES = {
 }
 """Parts whose names no sentence has by chance: an error that has one is about it."""
 
+THOUGHT_BLOCK_PATTERN = re.compile(
+    r"\bthinking\W+blocks?\b|\bthinking\W+or\W+redacted_thinking\b|\bsignature\b|\btool_choice\b",
+    re.IGNORECASE,
+)
+"""Words about the reasoning that came back with a call of a tool, or about a call that is forced.
+The refusal is about this request; the model reasons in others."""
+
 
 def find_refused_part(error: ProviderError, request: Request) -> OptionalPart | None:
     """The part of this request that the provider refused; None if it names none that was sent."""
@@ -103,7 +110,8 @@ def find_refused_part(error: ProviderError, request: Request) -> OptionalPart | 
         refused = [part for part in sent if says_unsupported and part.refusals.search(sentence)]
     else:
         refused = [part for part in sent if says_unsupported and part.words.search(sentence)]
-    return _find_first(refused, sentence) or _find_wrong_value(error, sent, request, sentence)
+    found = _find_first(refused, sentence) or _find_wrong_value(error, sent, request, sentence)
+    return found or _find_thoughts(sent, error)
 
 
 def _find_first(parts: list[OptionalPart], sentence: str) -> OptionalPart | None:
@@ -129,6 +137,12 @@ def _find_wrong_value(
         return first
     says_value = is_bad_request and re.search(WRONG_VALUE, sentence, re.IGNORECASE)
     return next((part for part in sent if says_value and _is_quoted(part, request, sentence)), None)
+
+
+def _find_thoughts(sent: list[OptionalPart], error: ProviderError) -> OptionalPart | None:
+    """The part with which the reasoning before the calls is sent back, if an error is about it."""
+    is_about_them = isinstance(error, BadRequest) and THOUGHT_BLOCK_PATTERN.search(error.detail)
+    return next((part for part in sent if is_about_them and part.name == "thinking"), None)
 
 
 def _find_exact_name(sent: list[OptionalPart], sentence: str) -> OptionalPart | None:
@@ -177,6 +191,8 @@ def should_remember(part: OptionalPart, error: ProviderError) -> bool:
     """Whether no request to this model should have the part again. Our hints have one value, so
     that a refusal of it is a refusal of the hint. A limit that does not fit fits a shorter chat."""
     if isinstance(error, ContextTooLong) and part.name in LIMIT_NAMES:
+        return False
+    if part.name == "thinking" and THOUGHT_BLOCK_PATTERN.search(error.detail):
         return False
     return is_permanent(error) if part.label else not REFUSED_TO_ACCOUNT.search(error.detail)
 

@@ -62,7 +62,8 @@ class ReplySource:
         self._seam_due = False
         self._has_written = False
         self._has_answer = self._had_answer = False
-        """There is text that is no reasoning and not blank, of this run or from before."""
+        """There is text that is no reasoning and not blank, of this run or from before, or there
+        are calls of tools."""
         self._has_reasoning = False
         self._tries = 1
         self._reattachments = 0
@@ -72,7 +73,11 @@ class ReplySource:
         self, so_far: StreamText, checkpoint: str
     ) -> AsyncGenerator[SourceEvent, None]:
         """Yield the rest of the reply. Text that a new call continues gets a seam; text that the
-        provider's copy continues needs none."""
+        provider's copy continues needs none. Calls of tools are the last of a reply: if there are
+        some, only its end is missing."""
+        if so_far.calls:
+            yield Finish("tool_calls")
+            return
         self._so_far, self._checkpoint = so_far, checkpoint
         before = split_marked_reasoning(so_far)
         self._had_answer = self._has_answer = not is_blank(before.content)
@@ -91,8 +96,7 @@ class ReplySource:
                             yield event
                             return
                         if event.text:
-                            if not self._has_answer or REASONING_MARK in event.text:
-                                self._record_answer(event)
+                            self._record_answer(event)
                             if self._seam_due:
                                 self._seam_due = False
                                 yield Seam()
@@ -149,6 +153,11 @@ class ReplySource:
         return delta
 
     def _record_answer(self, delta: Delta) -> None:
+        if delta.kind == "tool_call":
+            self._has_answer = True
+            return
+        if self._has_answer and REASONING_MARK not in delta.text:
+            return  # nearly always
         _, mark, text = delta.text.rpartition(REASONING_MARK)
         if mark:  # all text of this run was reasoning
             self._has_answer, self._has_reasoning = self._had_answer, True

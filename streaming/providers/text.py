@@ -46,7 +46,7 @@ class TextCleaner:
 
     def flush(self) -> list[Delta]:
         """The text that is still held when the reply ends."""
-        deltas = [Delta(_replace_unstorable(text), kind) for kind, text in self._held.items()]
+        deltas = [Delta(replace_unstorable(text), kind) for kind, text in self._held.items()]
         self._held.clear()
         return deltas
 
@@ -57,9 +57,10 @@ class TextCleaner:
         if _HIGH_SURROGATE_AT_END.search(text):
             self._held[kind] = text[-1] if before else text
             text = text[:-1] if before else ""
-        return _replace_unstorable(text) or None
+        return replace_unstorable(text) or None
 
 
-def _replace_unstorable(text: str) -> str:
+def replace_unstorable(text: str) -> str:
+    """The text with U+FFFD in place of what no database can hold."""
     units = text.encode("utf-16-le", "surrogatepass")
     return units.decode("utf-16-le", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -14,6 +14,7 @@ from streaming.providers import errors
 from streaming.providers.adapter import ReplyEvent
 from streaming.providers.http.parse import is_true, to_count
 from streaming.providers.registry import get_adapter
+from streaming.providers.tools import FunctionTool, Tools
 from streaming.providers.types import Request, Turn
 from tests.providers.factories import collect_until_error, join_text
 from tests.providers.wires import WIRES, Wire
@@ -49,6 +50,11 @@ NO_TEXT = JSON.filter(is_no_text)
 Draw = Callable[..., Any]
 
 
+def build_call(draw: Draw, *names: str, **more: Any) -> dict[str, Any]:
+    """A call of a tool, or a part of one, with anything in its fields."""
+    return {name: draw(JSON) for name in names} | more
+
+
 def build_chat_events(draw: Draw, text: str) -> list[dict[str, Any]]:
     delta = {name: draw(JSON) for name in ("role", "tool_calls", "audio", "reasoning")}
     details = {"reasoning_details": draw(JSON), "reasoning_content": draw(JSON)}
@@ -59,7 +65,13 @@ def build_chat_events(draw: Draw, text: str) -> list[dict[str, Any]]:
     names = ("id", "object", "created", "model", "system_fingerprint")
     event = {name: draw(JSON) for name in names} | {"error": draw(EMPTY), "choices": [None, choice]}
     odd = {"choices": draw(NO_TEXT), "usage": draw(JSON)}
-    return [event | {"usage": draw(JSON)}, odd, {"choices": [], "usage": usage}]
+    function = build_call(draw, "name", "arguments", "index")
+    call = build_call(draw, "index", "id", "extra_content", function=function)
+    called = {"choices": [{"delta": {"tool_calls": [call], "function_call": draw(JSON)}}]}
+    return [event | {"usage": draw(JSON)}, odd, called, {"choices": [], "usage": usage}]
+
+
+ITEM_FIELDS = ("id", "call_id", "name", "arguments", "status")
 
 
 def build_responses_events(draw: Draw, text: str) -> list[dict[str, Any]]:
@@ -73,6 +85,12 @@ def build_responses_events(draw: Draw, text: str) -> list[dict[str, Any]]:
         delta | {"type": "response.output_text.delta", "delta": text},
         {"type": draw(JSON), "response": draw(JSON), "error": draw(EMPTY)},
         {"type": "response.output_item.done", "item": draw(JSON)},
+        {
+            "type": "response.output_item.done",
+            "output_index": draw(JSON),
+            "item": build_call(draw, *ITEM_FIELDS, type="function_call"),
+        },
+        build_call(draw, "delta", "item_id", "item", type="response.function_call_arguments.delta"),
     ]
 
 
@@ -83,6 +101,16 @@ def build_anthropic_events(draw: Draw, text: str) -> list[dict[str, Any]]:
         {"type": "message_start", "message": draw(JSON)},
         {"type": "message_start", "message": {"id": draw(JSON), "usage": draw(JSON)}},
         {"type": "content_block_start", "index": draw(JSON), "content_block": draw(NO_TEXT)},
+        {
+            "type": "content_block_start",
+            "index": draw(JSON),
+            "content_block": build_call(draw, "id", "name", "input", type="tool_use"),
+        },
+        {
+            "type": "content_block_delta",
+            "index": draw(JSON),
+            "delta": build_call(draw, "partial_json", type="input_json_delta"),
+        },
         {"type": "content_block_delta", "index": draw(JSON), "delta": delta},
         {"type": "content_block_delta", "delta": draw(NO_TEXT)},
         {"type": "content_block_stop", "index": draw(JSON)},
@@ -93,7 +121,11 @@ def build_anthropic_events(draw: Draw, text: str) -> list[dict[str, Any]]:
 
 def build_google_events(draw: Draw, text: str) -> list[dict[str, Any]]:
     part = {"text": text, "thought": draw(JSON.filter(lambda value: not is_true(value)))}
-    content = {"parts": [None, draw(NO_TEXT), part | {"thoughtSignature": draw(JSON)}]}
+    called = {
+        "functionCall": build_call(draw, "id", "name", "args"),
+        "thoughtSignature": draw(JSON),
+    }
+    content = {"parts": [None, draw(NO_TEXT), part | {"thoughtSignature": draw(JSON)}, called]}
     index = draw(JSON.filter(not_another_index))
     candidate = {"content": content, "index": index, "safetyRatings": draw(JSON)}
     usage = {"promptTokenCount": draw(JSON), "thoughtsTokenCount": draw(JSON)}
@@ -122,7 +154,7 @@ def odd_bodies(draw: Draw, wire: Wire) -> bytes:
 def ask_wire(fake: Fake, wire: Wire, body: bytes) -> list[ReplyEvent]:
     fake.script(Behaviour(extra=body))
     adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
-    request = Request(wire.model, (Turn("user", "Kelp?"),))
+    request = Request(wire.model, (Turn("user", "Kelp?"),), tools=Tools((FunctionTool("f"),)))
     events, error = asyncio.run(collect_until_error(adapter, request))
     assert error is None
     return events

@@ -17,8 +17,9 @@ from streaming.providers.http import classify
 from streaming.providers.http.body import LimitedBody, UnknownEncoding
 from streaming.providers.http.client import create_http_client, is_header_safe
 from streaming.providers.http.ending import ReplyEnding
-from streaming.providers.http.parsed import ErrorResponse
+from streaming.providers.http.parsed import CallPart, ErrorResponse, ThoughtPart
 from streaming.providers.http.repeats import PARSE_ERRORS, RepeatFilter
+from streaming.providers.http.reply_calls import ReplyCalls
 from streaming.providers.http.sse import CompleteDocument, StreamDone, Unreadable
 from streaming.providers.http.tagged_reasoning import TaggedReasoningSplitter
 from streaming.providers.http.wire import HttpWire
@@ -66,6 +67,7 @@ class ProviderCall:
         self._splitter = wire.create_splitter(request)
         self._cleaner = TextCleaner()
         self._key_filter = KeyFilter(key, *wire.secrets)
+        self._calls = ReplyCalls(wire, request, self._key_filter)
         self._repeats = RepeatFilter(is_rest=request.upstream is not None)
         self._body: LimitedBody | None = None
         self._usage: Usage | None = None
@@ -205,6 +207,9 @@ class ProviderCall:
             self._usage = self._usage.updated_by(parsed) if self._usage else parsed
         elif isinstance(parsed, ErrorResponse):
             raise classify.to_provider_error(parsed, self._endpoint)
+        elif isinstance(parsed, CallPart | ThoughtPart):
+            if self._calls.add(parsed):
+                self._ending.add_call_part()
         else:
             self._ending.add_mark(parsed)
 
@@ -252,7 +257,9 @@ class ProviderCall:
                     upstream_id=self._request_id,
                     retryable=reason.meaning == "cut_off",
                 )
-            yield Finish(reason.meaning, counts, self._request_id, word)
+            yield from self._calls.write(reason.meaning)
+            meaning = self._calls.choose_meaning(reason.meaning)
+            yield Finish(meaning, counts, self._request_id, word)
         elif failure:
             if self._splitter and self._splitter.is_assumed:
                 yield from self._flush_held(is_whole=False)  # it may be an answer

@@ -41,7 +41,7 @@ class ReplyEnding:
         self._previous_reason: Reason | None = None
         self._has_refusal = False
         self._has_text = False
-        """There is text, and not reasoning or blanks only."""
+        """There is text, and not reasoning or blanks only; or a call of a tool."""
         self._is_one_piece = False
         """One event had all of the text, and needs no other mark behind it."""
         self._has_open_block = False
@@ -68,6 +68,12 @@ class ReplyEnding:
         self.has_delta = self.event_has_delta = True
         if not self._has_text and delta.kind == "text":
             self._has_text = not is_blank(delta.text)
+        if self._skipped_error:
+            raise self._skipped_error
+
+    def add_call_part(self) -> None:
+        """Raises what was skipped before: it was not the end."""
+        self.has_delta = self.event_has_delta = self._has_text = True
         if self._skipped_error:
             raise self._skipped_error
 

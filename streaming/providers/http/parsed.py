@@ -6,7 +6,7 @@ values; `ending` decides what they mean together for the reply.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -47,6 +47,34 @@ class Repeat(NamedTuple):
     scope: Literal["part", "item", "reply"]
 
 
+class CallPart(NamedTuple):
+    """More of a call of a tool.
+
+    `keys` are the names that the events of this reply have for the call, such as its index; without
+    any, the part belongs to the last call, or begins the next one. `arguments` is a piece to add,
+    or with `is_whole` all of them. `is_closed` says that nothing of the call is missing. `place` is
+    the position of the call in the reply, where parts may come in another order.
+    """
+
+    keys: tuple[str, ...] = ()
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    state: str = ""
+    is_whole: bool = False
+    is_closed: bool = False
+    place: int | None = None
+
+
+class ThoughtPart(NamedTuple):
+    """More of a block of reasoning that the provider wants back with the calls of the reply.
+    `fields` has pieces of its texts, by name."""
+
+    key: str
+    fields: Mapping[str, str]
+    is_new: bool = False
+
+
 class Block(NamedTuple):
     """A part of the reply, which the protocol closes before the end, is open or closed."""
 
@@ -71,5 +99,15 @@ class ErrorResponse:
 
 
 ParsedEvent = (
-    Delta | Reason | EndMark | WholeReply | Refusal | Repeat | Block | Usage | ErrorResponse
+    Delta
+    | Reason
+    | EndMark
+    | WholeReply
+    | Refusal
+    | Repeat
+    | Block
+    | CallPart
+    | ThoughtPart
+    | Usage
+    | ErrorResponse
 )

@@ -91,6 +91,11 @@ class HttpWire(ABC):
         """The position of an event in the provider's copy of the reply, if it keeps one."""
         return ""
 
+    def build_call_state(self, request: Request, thoughts: list[dict[str, str]]) -> str:
+        """The state (`ToolCall.state`) that this provider wants back with the calls of a reply. The
+        reply has these blocks of reasoning."""
+        return ""
+
     @abstractmethod
     def error_response(self, error: Exception) -> ErrorResponse | None:
         """The provider's own words, if this is how the client raises them."""

@@ -20,9 +20,22 @@ from streaming.providers.http.parse import (
     to_dicts,
     to_id,
 )
-from streaming.providers.http.parsed import ParsedEvent, Reason, Refusal, Repeat, WholeReply
+from streaming.providers.http.parsed import (
+    ParsedEvent,
+    Reason,
+    Refusal,
+    Repeat,
+    ThoughtPart,
+    WholeReply,
+)
 from streaming.providers.http.reasons import parse_reason
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
+from streaming.providers.openai.tools import (
+    build_chat_fields,
+    build_chat_messages,
+    format_chat_state,
+    parse_chat_calls,
+)
 from streaming.providers.redaction import Secret
 from streaming.providers.types import Request, Timeouts, Usage
 
@@ -56,11 +69,16 @@ class ChatCompletionsAdapter(OpenAISdkAdapter):
             yield WholeReply()
         delta = find_delta(choice)
         yield from parse_delta(delta, choice)
+        yield from parse_chat_calls(event, choice, delta)
         if reason := find_reason(event, choice, delta):
             yield reason
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
         return to_id(event.get("id"))
+
+    def build_call_state(self, request: Request, thoughts: list[dict[str, str]]) -> str:
+        """Some models want their reasoning back, in the field in which they sent it."""
+        return format_chat_state({"model": request.model} | thoughts[0]) if thoughts else ""
 
 
 class CompatibleAdapter(ChatCompletionsAdapter):
@@ -108,11 +126,13 @@ def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
     Parameters that may be unsupported are sent only if they were chosen.
     """
     system = [{"role": "system", "content": request.system}] if request.system else []
-    turns = [{"role": turn.role, "content": turn.full_text} for turn in request.turns]
+    echoes_to = "" if is_official else request.model
+    messages = [each for turn in request.turns for each in build_chat_messages(turn, echoes_to)]
     body: dict[str, Any] = {
         "model": request.model,
         "messages": (),
-        "extra_body": {"messages": system + turns},  # not read by the SDK
+        # not read by the SDK
+        "extra_body": {"messages": system + messages} | build_chat_fields(request.tools),
     }
     hints = list_hints(request, is_official=is_official)
     if "stream_options" in hints:
@@ -226,6 +246,8 @@ def parse_delta(delta: dict[str, Any], choice: dict[str, Any]) -> Iterator[Parse
         for name in REASONING_FIELDS:
             if (value := delta.get(name)) and (reasoning := parse_reasoning(value)):
                 yield from reasoning
+                if name == "reasoning_content" and isinstance(value, str):
+                    yield ThoughtPart("", {name: value})
                 break
     content = delta.get("content")
     if content and isinstance(content, str):  # nearly always

@@ -24,6 +24,12 @@ from streaming.providers.http.parsed import EndMark, ParsedEvent, Reason, Refusa
 from streaming.providers.http.reasons import parse_reason
 from streaming.providers.http.wordings import REFUSED_TO_ACCOUNT
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
+from streaming.providers.openai.tools import (
+    build_response_fields,
+    build_response_items,
+    parse_response_calls,
+    parse_response_part,
+)
 from streaming.providers.redaction import Secret
 from streaming.providers.types import Request, Upstream, Usage
 
@@ -47,6 +53,12 @@ REPEATED_FIELDS: dict[str, tuple[str, DeltaKind]] = {
     "response.reasoning_text.done": ("text", "reasoning"),
 }
 """Events with all of the text of a part, which some servers send without its deltas."""
+CALL_EVENTS = {
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.output_item.added",
+    "response.output_item.done",
+}
 END_EVENTS = {"response.completed", "response.incomplete", "response.cancelled"}
 
 _without_summary: set[int] = set()
@@ -111,10 +123,13 @@ class ResponsesAdapter(OpenAISdkAdapter):
                 yield Repeat(parse_content(event.get(field), delta_kind), "part")
                 if kind == "response.refusal.done":
                     yield Refusal()
-            case "response.output_item.done":
-                yield Repeat(_parse_item(to_dict(event.get("item"))), "item")
+            case _ if kind in CALL_EVENTS:
+                if kind == "response.output_item.done":
+                    yield Repeat(_parse_item(to_dict(event.get("item"))), "item")
+                yield from parse_response_part(kind.removeprefix("response."), event)
             case _ if kind in END_EVENTS:
                 yield Repeat(_parse_output(response), "reply")
+                yield from parse_response_calls(response)
                 yield from _parse_refusals(response)
                 yield from _parse_end(kind.removeprefix("response."), response)
             case "response.failed":
@@ -142,10 +157,10 @@ def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
     The SDK would search every argument for names to translate, which for a long conversation costs
     more than the whole reply. It sends `extra_body` as it is.
     """
-    turns = [{"role": turn.role, "content": turn.full_text} for turn in request.turns]
+    items = [item for turn in request.turns for item in build_response_items(turn)]
     body: dict[str, Any] = {
         "model": request.model,
-        "extra_body": {"input": turns},
+        "extra_body": {"input": items} | build_response_fields(request.tools),
     }
     hints = list_hints(request, is_official=is_official)
     if "store" in hints:
@@ -202,6 +217,7 @@ def _parse_refusals(response: dict[str, Any]) -> Iterator[Refusal]:
 
 def _parse_whole_response(response: dict[str, Any]) -> Iterator[ParsedEvent]:
     yield from _parse_output(response)
+    yield from parse_response_calls(response)
     yield from _parse_refusals(response)
     yield from _parse_end(to_str(response.get("status")) or "completed", response)
 

@@ -1,0 +1,76 @@
+"""The calls of tools in one reply: collected while it comes, and written when it is complete."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from streaming.events import Delta
+from streaming.providers.http.call_arguments import parse_object
+from streaming.providers.http.call_assembler import CallAssembler, make_call_id
+from streaming.providers.http.parsed import CallPart, Meaning, ThoughtPart
+from streaming.providers.http.wire import HttpWire
+from streaming.providers.key_filter import KeyFilter
+from streaming.providers.text import replace_unstorable
+from streaming.providers.tools import ToolCall
+from streaming.providers.types import Request
+
+OPEN_MEANINGS = {"stop", "unknown", "other"}
+"""A reply with calls that ends so ends because of them."""
+CUT_MEANINGS = {"length", "content_filter", "refusal"}
+"""A reply that ends so may have half of a call."""
+
+
+class ReplyCalls:
+    """The calls are not written while they come: no caller can use half of a call, and no other
+    request could continue it. Calls of a reply whose request declares no tools are left out."""
+
+    def __init__(self, wire: HttpWire, request: Request, key_filter: KeyFilter) -> None:
+        self._wire = wire
+        self._request = request
+        self._key_filter = key_filter
+        has_tools = request.tools is not None and bool(request.tools.functions)
+        self._assembler = CallAssembler() if has_tools else None
+        self._is_written = False
+
+    def add(self, part: CallPart | ThoughtPart) -> bool:
+        """Whether the part adds to the calls. Raises ProviderError for too much of them."""
+        if self._assembler is None:
+            return False
+        if isinstance(part, CallPart):
+            return self._assembler.add(part)
+        self._assembler.add_thought(part)
+        return False
+
+    def write(self, meaning: Meaning) -> list[Delta]:
+        """The calls of a reply that ends so."""
+        if self._assembler is None:
+            return []
+        thoughts = self._assembler.join_thoughts()
+        state = "" if thoughts is None else self._wire.build_call_state(self._request, thoughts)
+        calls = self._assembler.build(is_cut=meaning in CUT_MEANINGS, state=state)
+        self._is_written = bool(calls)
+        return [Delta(clean_call(call, self._key_filter).to_line(), "tool_call") for call in calls]
+
+    def choose_meaning(self, meaning: Meaning) -> Meaning:
+        """Why the reply ends, once its calls are written."""
+        return "tool_calls" if self._is_written and meaning in OPEN_MEANINGS else meaning
+
+
+def clean_call(call: ToolCall, key_filter: KeyFilter) -> ToolCall:
+    """The call as it may be stored and shown: without a key, and in text that any database holds.
+    A state is no text: without its key it would mean nothing, so it is dropped."""
+    state = "" if key_filter.contains_key(call.state) else replace_unstorable(call.state)
+    call = replace(
+        call,
+        id=make_call_id() if key_filter.contains_key(call.id) else replace_unstorable(call.id),
+        name=replace_unstorable(key_filter.remove_keys(call.name)),
+        arguments=replace_unstorable(key_filter.remove_keys(call.arguments)),
+        state=state,
+    )
+    if "\\u" in call.arguments and (values := parse_object(call.arguments)) is not None:
+        spelled_out = json.dumps(values, ensure_ascii=False)
+        if key_filter.contains_key(spelled_out):
+            cleaned = replace_unstorable(key_filter.remove_keys(spelled_out))
+            call = replace(call, arguments=cleaned)
+    return call
