@@ -6,8 +6,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-MAX_CALL_ID_CHARS = 200
-MAX_FUNCTION_NAME_CHARS = 128
+from streaming.providers.tools import MAX_CALL_ID_CHARS, MAX_FUNCTION_NAME_CHARS
 
 
 class ToolPartQuerySet(models.QuerySet["ToolPart"]):

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 CANCEL_TIMEOUT_SECONDS = 5.0
 """How long a source may take to cancel its work elsewhere."""
-DELTA_KINDS = {kind.value: kind for kind in (Kind.TEXT, Kind.REASONING, Kind.TOOL_CALL)}
+TEXT_KINDS = {kind.value: kind for kind in (Kind.TEXT, Kind.REASONING)}
 """The kinds that a source may yield."""
 
 
@@ -102,20 +102,26 @@ class StreamRun:
     async def _write_events(
         self, events: AsyncGenerator[SourceEvent, None], buffer: StreamBuffer
     ) -> Finish | None:
+        calls: list[str] = []
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Delta):
+                    if event.kind == Kind.TOOL_CALL:
+                        calls.append(event.text)
+                        continue
                     if not event.text:
                         await self._save_checkpoint(buffer, event.checkpoint)
                         continue
                     if self.stream.note:
                         await self._set_note("")
-                    buffer.add(DELTA_KINDS[event.kind], event.text, event.checkpoint)
+                    buffer.add(TEXT_KINDS[event.kind], event.text, event.checkpoint)
                     if buffer.is_full:
                         if buffer.is_too_long:
                             return Finish("length")
                         await buffer.wait_for_space()
                 elif isinstance(event, Finish):
+                    for call in calls:  # their commit is that of the end
+                        buffer.add(Kind.TOOL_CALL, call)
                     return event
                 elif isinstance(event, Note):
                     await self._set_note(event.text)

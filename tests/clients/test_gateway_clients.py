@@ -3,6 +3,7 @@ is that of the journal in the end, byte for byte."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +12,11 @@ from uuid import UUID, uuid4
 import pytest
 from openai import OpenAI
 
+from streaming.providers.tools import ToolCall
 from tests.clients.site import CONTINUATION, MODELS, ClientSite, open_deployment
 from tests.e2e.replies import find_runner
 from tests.e2e.response_reader import read_text
+from tests.providers.tool_replies import ToolReply, encode_reply, script_body
 from tests.skipping import skip_or_fail
 from tools.deployment.deployment import Deployment
 from tools.deployment.stream_cutter import StreamCutter, StreamEnder
@@ -37,6 +40,7 @@ OTHERS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in RESUMING)
 STOPPED: dict[Kind, str] = {"pydantic-ai": "None", "ai-sdk": "stop"}
 """The words of clients that do not say that a response was cancelled."""
 COMPLETED: dict[Kind, str] = {"ai-sdk": "stop"}
+CITY = "Zürich \N{WATER WAVE}"
 IDLE_SECONDS = 35.0
 """Longer than two heartbeats."""
 
@@ -124,6 +128,25 @@ def test_a_client_gets_a_whole_reply_of_each_provider(
     text = site.script(question, *WORDS, delay=0.01)
     client = site.open(kind, question=question, model=MODELS[provider_name])
     site.check(client, question, text)
+
+
+@pytest.mark.parametrize("provider_name", MODELS)
+def test_a_client_uses_a_function_of_its_own(
+    site: Site, kind: Kind, question: str, provider_name: str
+) -> None:
+    output = f"It rains, says {uuid4()}."
+    call = ToolCall("call_1", "get_weather", json.dumps({"city": CITY}))
+    reply = encode_reply(provider_name, ToolReply((call,), thought="Hm."))
+    site.fake.script(script_body(reply, prompt=question))
+    text = site.script(output, *WORDS, delay=0.01)
+    client = site.open(kind, question=question, model=MODELS[provider_name], tool_output=output)
+    last = client.wait_for_end()
+    assert client.get("city") == CITY
+    assert (last["end"], last["values"]) == (COMPLETED.get(kind, "completed"), text), last
+    first, second = site.fake.requests()[-2:]
+    assert "get_weather" in json.dumps(first.body)
+    assert output in json.dumps(second.body)
+    assert CITY in json.dumps(second.body, ensure_ascii=False)
 
 
 @pytest.mark.parametrize("kind", RESUMING)

@@ -10,7 +10,9 @@ from random import Random
 import pytest
 from openai import OpenAI
 
+from streaming.providers.tools import ToolCall
 from tests.e2e.response_reader import ResponseReader, describe, read_text
+from tests.providers.tool_replies import ToolReply, encode_reply, script_body
 from tools.deployment.cutting_proxy import CuttingProxy
 from tools.deployment.deployment import Deployment
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
@@ -117,10 +119,14 @@ def test_the_program_of_the_document_runs(
     monkeypatch.setenv("OPENAI_BASE_URL", f"{deployment.base_url}/v1")
     monkeypatch.setenv("OPENAI_API_KEY", token)
     document = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text()
-    program = re.search(r"```python\n(.*?)```", document, re.S)
-    assert program
-    exec(compile(program[1], "gateway.md", "exec"), {})
+    program, tool_program = re.findall(r"```python\n(.*?)```", document, re.S)
+    exec(compile(program, "gateway.md", "exec"), {})
     assert capsys.readouterr().out == "The moon pulls."
+    call = ToolCall("call_1", "get_weather", '{"city": "Paris"}')
+    fake.script(script_body(encode_reply("openai", ToolReply((call,))), prompt="rain in Paris"))
+    fake.script(Behaviour.of("Take an umbrella.", prompt="It rains."))
+    exec(compile(tool_program, "gateway.md", "exec"), {"client": OpenAI()})
+    assert capsys.readouterr().out == "Take an umbrella.\n"
 
 
 def test_a_failure_has_the_sentence_for_people(client: OpenAI, fake: Fake) -> None:

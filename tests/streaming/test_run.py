@@ -8,9 +8,10 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from accounts.models import User
-from streaming import lifecycle, sources
+from streaming import journal, lifecycle, sources
 from streaming.database import run_in_db
 from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent, StreamText
+from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State
 from streaming.sources import Source, StreamHandler
 from tests.streaming.conftest import WorkerPool
@@ -242,3 +243,41 @@ async def test_a_worker_that_hands_a_stream_over_cancels_nothing(
     await worker_pool.drain(worker)
     assert (log.cancelled, log.closed) == ([], 1)
     assert (await run_in_db(reload_stream, stream)).state == State.RUNNING
+
+
+LONG_CALL = f'{{"arguments": "{"x" * 2 * MAX_CHUNK_CHARS}"}}\n'
+CALLS = ['{"id": "1"}\n', LONG_CALL]
+
+
+async def test_tool_calls_are_written_whole_with_the_end(
+    owner: User, worker_pool: WorkerPool, log: LogFile
+) -> None:
+    blocked = asyncio.Event()
+    calls = [Delta(call, "tool_call") for call in CALLS]
+    log.steps = lambda _: [Delta("text"), calls[0], blocked, calls[1], Finish("tool_calls")]
+    await worker_pool.start()
+    stream = await run_in_db(queue_stream, owner)
+    await wait_for_row(stream, lambda row: row.next_index == 1)
+    assert [kind for _, kind, _, _ in await run_in_db(read_rows, stream)] == [Kind.TEXT]
+    blocked.set()
+    assert (await wait_for_end(stream)).finish_reason == "tool_calls"
+    rows = await run_in_db(read_rows, stream)
+    assert [kind for _, kind, _, _ in rows] == [Kind.TEXT, *[Kind.TOOL_CALL] * 4]
+    assert join_deltas(rows, Kind.TOOL_CALL) == "".join(CALLS)
+    assert rows[1][2] == CALLS[0], "calls are never joined"
+    assert (await run_in_db(journal.read_text, stream.pk)).calls == "".join(CALLS)
+
+
+@pytest.mark.parametrize("ending", [SourceError("x", "Sorry."), None])
+async def test_a_reply_that_breaks_off_has_no_tool_calls(
+    owner: User, worker_pool: WorkerPool, log: LogFile, ending: SourceError | None
+) -> None:
+    log.steps = lambda _: [
+        Delta("text"),
+        Delta(CALLS[0], "tool_call"),
+        *([ending] if ending else ()),
+    ]
+    await worker_pool.start()
+    stream = await run_in_db(queue_stream, owner)
+    assert (await wait_for_end(stream)).state == (State.FAILED if ending else State.INTERRUPTED)
+    assert [kind for _, kind, _, _ in await run_in_db(read_rows, stream)] == [Kind.TEXT]

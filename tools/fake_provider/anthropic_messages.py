@@ -59,7 +59,7 @@ class AnthropicMessages:
         return str(request.json().get("model", ""))
 
     def get_prompt(self, body: dict[str, Any]) -> str:
-        """Return the last message of the person."""
+        """Return the last message of the person, with the outputs of tools in it."""
         prompts = [_join_text(turn) for turn in body["messages"] if turn["role"] == "user"]
         return prompts[-1] if prompts else ""
 
@@ -196,7 +196,9 @@ def _build_model(id: str, name: str, lifecycle: str, ends: str | None) -> dict[s
 
 def _join_text(turn: dict[str, Any]) -> str:
     content = turn["content"]
-    return content if isinstance(content, str) else "".join(p.get("text", "") for p in content)
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") or part.get("content", "") for part in content)
 
 
 def _list_blocks(body: dict[str, Any]) -> list[Block]:

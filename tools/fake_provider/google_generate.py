@@ -61,9 +61,9 @@ class GoogleGenerate:
         return found.group(1) if found else ""
 
     def get_prompt(self, body: dict[str, Any]) -> str:
-        """Return the last message of the person."""
+        """Return the last message of the person, with the outputs of tools in it."""
         messages = [turn["parts"] for turn in body["contents"] if turn["role"] == "user"]
-        return "".join(part.get("text", "") for part in messages[-1]) if messages else ""
+        return "".join(map(_read_part, messages[-1])) if messages else ""
 
     def find_error(self, request: HttpRequest) -> ErrorAnswer | None:
         """Return an error for parameters that single models, or all of them, refuse."""
@@ -148,6 +148,11 @@ class GoogleGenerate:
 
 def _to_camel_case(name: str) -> str:
     return re.sub("_([a-z])", lambda match: match[1].upper(), name)
+
+
+def _read_part(part: dict[str, Any]) -> str:
+    answered = part.get("functionResponse", {}).get("response", {})
+    return part.get("text", "") + str(answered.get("output", ""))
 
 
 def _build_model(id: str, name: str, action: str) -> dict[str, Any]:

@@ -38,11 +38,16 @@ class OpenAIWire:
         return request.method == "POST" and request.path.endswith(self.path)
 
     def get_prompt(self, body: dict[str, Any]) -> str:
-        """Return the last message of the person."""
-        messages = [
-            turn["content"] for turn in body[self.turns_field] if turn.get("role") == "user"
-        ]
-        return messages[-1] if messages else ""
+        """Return the last message of the person, with the outputs of tools before it."""
+        texts: list[str] = []
+        for turn in reversed(body[self.turns_field]):
+            if turn.get("role") in ("user", "tool"):
+                texts.append(turn["content"])
+            elif turn.get("type") == "function_call_output":
+                texts.append(turn["output"])
+            elif texts:
+                break
+        return "".join(reversed(texts))
 
     def is_model_list_request(self, request: HttpRequest) -> bool:
         """Return whether the path fits. Other providers have it too, but also headers of theirs."""

@@ -14,8 +14,13 @@ from chat.api.problems import Problem
 from chat.doors.gateway.errors import build_invalid
 from chat.doors.gateway.parameters import boolean, build_unsupported, text
 from chat.messages.forms import MAX_MESSAGE_CHARS
-from chat.tool_parts.models import MAX_CALL_ID_CHARS
-from streaming.providers.tools import NOT_FORCED, FunctionTool, ToolCall, Tools
+from streaming.providers.tools import (
+    MAX_CALL_ID_CHARS,
+    NOT_FORCED,
+    FunctionTool,
+    ToolCall,
+    Tools,
+)
 from streaming.providers.types import Turn
 from streaming.storable_text import replace_unstorable
 

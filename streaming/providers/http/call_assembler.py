@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from streaming.providers import errors
 from streaming.providers.http.call_arguments import parse_object
 from streaming.providers.http.parsed import CallPart, ThoughtPart
-from streaming.providers.tools import ToolCall
+from streaming.providers.tools import MAX_CALL_ID_CHARS, MAX_FUNCTION_NAME_CHARS, ToolCall
 
 MAX_CALLS = 128
 MAX_CALL_CHARS = 1_000_000
@@ -88,16 +88,17 @@ class CallAssembler:
         ]
 
     def build(self, *, is_cut: bool, state: str = "") -> list[ToolCall]:
-        """The calls that have a name. Of a reply that was cut, only those that are complete.
-        `state` is that of the first call, unless it has one of its own."""
+        """The calls that have a name of a usual length. Of a reply that was cut, only those that
+        are complete. `state` is that of the first call, unless it has one of its own."""
         calls: list[ToolCall] = []
         ids: set[str] = set()
         for call in sorted(self._calls, key=lambda call: call.place):
             arguments = call.arguments.strip()
             is_complete = parse_object(arguments) is not None or (call.is_closed and not arguments)
-            if not call.name or (is_cut and not is_complete):
+            has_name = 0 < len(call.name) <= MAX_FUNCTION_NAME_CHARS
+            if not has_name or (is_cut and not is_complete):
                 continue
-            if not call.id or call.id in ids:
+            if not call.id or call.id in ids or len(call.id) > MAX_CALL_ID_CHARS:
                 call.id = make_call_id()
             ids.add(call.id)
             own = call.state or ("" if calls else state)
