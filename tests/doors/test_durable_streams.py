@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from pytest_django import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import User
@@ -21,13 +22,15 @@ from accounts.tokens.tokens import create_token
 from chat.doors.durable_streams import writing
 from chat.doors.durable_streams.protocol import encode_offset
 from chat.doors.durable_streams.requests import Addition, Creation
+from chat.models import Message
 from streaming import journal, lifecycle
 from streaming.journal import Append, Chunk
 from streaming.models import Kind
+from streaming.providers.reasoning_mark import REASONING_MARK, TEXT_MARK
 from tests.chat.factories import claim_reply, finish_reply, start_reply, write_reply
 from tests.skipping import skip_or_fail
 from tests.streaming.conftest import run_web
-from tests.streaming.factories import COMPLETED
+from tests.streaming.factories import COMPLETED, append_chunks
 from tools.deployment.deployment import Web
 from tools.deployment.tcp_proxy import Line
 from tools.services import node
@@ -225,6 +228,28 @@ def test_a_folded_reply_is_the_same_after_each_of_its_offsets(owner: User, reade
             seen = list(events)
         assert "".join(data for event, data in seen if event == "data") == answer.text
         assert read_control(seen[-1])["streamNextOffset"] == encode_offset(len(words))
+
+
+def test_marks_of_reasoning_are_left_out_and_all_text_stays(
+    owner: User, reader: Reader, settings: Settings
+) -> None:
+    reply = start_reply(owner)
+    stream = claim_reply(reply)
+    name = f"replies/{stream.uuid}"
+    append_chunks(stream, "I think ", f"so.{REASONING_MARK}", "Be", "cause.", TEXT_MARK)
+    with reader.follow(name) as events:
+        assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
+        live = "".join(data for event, data in events if event == "data")
+    assert live == "I think so.Because."
+    assert reader.get(name).text == live
+    settings.STREAMING_FOLD_AFTER_SECONDS = 0
+    lifecycle.fold_ended_streams()
+    assert Message.objects.get(stream=stream).content == "Because."
+    assert reader.get(name).text == live
+    with reader.follow(name) as events:
+        assert "".join(data for event, data in events if event == "data") == live
+    for index, rest in enumerate(("I think so.Because.", "so.Because.", "Because.", "cause.", "")):
+        assert reader.get(name, offset=encode_offset(index)).text == rest
 
 
 def test_a_reply_without_cuts_is_read_from_its_start_or_its_end(

@@ -14,17 +14,16 @@ from uuid import UUID
 
 from chat.api.schemas import MessageOut
 from chat.doors.ag_ui.protocol import PROTOCOL_VERSION
+from chat.doors.marks import has_marks, remove_marks
 from chat.replies.usage import read_usage
 from streaming.doors.answers import AnswerEncoder
 from streaming.events import StreamText
 from streaming.follow import Snapshot, StateChanged
 from streaming.journal import Chunk
 from streaming.models import Kind, State, Stream
-from streaming.providers.reasoning_mark import REASONING_MARK, TEXT_MARK
 
 CUSTOM_NAME = "holdfast"
 """The event that names the run for the JSON API."""
-MARKS = str.maketrans("", "", REASONING_MARK + TEXT_MARK)
 USAGE_NAMES = {"input": "inputTokens", "output": "outputTokens", "reasoning": "reasoningTokens"}
 
 Json = dict[str, Any]
@@ -55,7 +54,7 @@ def build_messages(run: AgentRun, text: StreamText) -> list[Json]:
     messages = []
     for message in run.history or ():
         messages += _build_message(message.id, message.role, message.content, message.reasoning)
-    content, reasoning = text.content.translate(MARKS), text.reasoning.translate(MARKS)
+    content, reasoning = remove_marks(text.content), remove_marks(text.reasoning)
     return messages + _build_message(run.answer_id, "assistant", content, reasoning)
 
 
@@ -109,8 +108,8 @@ class AgentRunEncoder(AnswerEncoder):
         had = self._lengths[kind]
         rest = text[max(had - offset, 0) :]
         self._lengths[kind] = max(had, offset + len(text))
-        self._is_marked = self._is_marked or rest.translate(MARKS) != rest
-        delta = rest.translate(MARKS)
+        self._is_marked = self._is_marked or has_marks(rest)
+        delta = remove_marks(rest)
         return self._encode_delta(kind, delta) if delta else b""
 
     def _encode_delta(self, kind: Kind, delta: str) -> bytes:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from chat.api.problems import Problem
 from chat.doors.durable_streams.answers import ReadableStream
 from chat.doors.durable_streams.reading import Page
+from chat.doors.marks import remove_marks
 from streaming.access import StreamNotFound
 from streaming.follow import Ended, Snapshot, StateChanged, follow_stream, read_page
 from streaming.journal import Chunk
@@ -68,11 +69,11 @@ async def follow_reply(stream: Stream, position: int) -> AsyncGenerator[Page, No
                     case Chunk():
                         start, at = at, event.index + 1
                         yield Page(start, at, _join_text([event]), at >= known)
-                    case Snapshot() if not at:
-                        at = event.index + 1
-                        yield Page(0, at, event.text.encode(), at >= known)
                     case Snapshot() if not exact:
                         break  # folded meanwhile: this reader continues with the very chunks
+                    case Snapshot() if not at:
+                        at = event.index + 1
+                        yield Page(0, at, remove_marks(event.text).encode(), at >= known)
                     case Snapshot():
                         raise StreamNotFound
                     case StateChanged():
@@ -102,5 +103,7 @@ def _get_ending(stream: Stream) -> str:
 
 
 def _join_text(chunks: Iterable[Chunk]) -> bytes:
-    """The answer. Its reasoning and its seams are events of the other doors."""
-    return "".join(chunk.delta for chunk in chunks if chunk.kind == Kind.TEXT).encode()
+    """The answer. Its reasoning and its seams are events of the other doors. Text that turned out
+    to be reasoning stays, because a reader who came earlier has it, and offsets follow it."""
+    text = "".join(chunk.delta for chunk in chunks if chunk.kind == Kind.TEXT)
+    return remove_marks(text).encode()

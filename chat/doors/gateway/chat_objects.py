@@ -11,6 +11,8 @@ from chat.doors.gateway.objects import build_error, build_usage, find_outcome
 from chat.doors.gateway.output import Output, ends_call
 from chat.doors.gateway.reading import mark_read
 from chat.doors.gateway.tool_objects import build_chat_call
+from chat.doors.marks import has_marks, remove_marks
+from streaming.access import StreamNotFound
 from streaming.doors.answers import AnswerEncoder
 from streaming.follow import Snapshot, StateChanged
 from streaming.journal import Chunk
@@ -96,18 +98,25 @@ class ChatEncoder(AnswerEncoder):
         if includes_usage:
             self._frame["usage"] = None
         self._call_line, self._call_count = "", 0
+        self._has_text = False
 
     def encode_start(self) -> bytes:
         return self._encode_delta({"role": "assistant", "content": ""})
 
     def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:
+        if isinstance(event, StateChanged):
+            return b""
+        if isinstance(event, Snapshot) and self._has_text:
+            raise StreamNotFound  # the client has a part of it, and its rows were lost meanwhile
+        self._has_text = True
         match event:
+            case Snapshot(text=text, reasoning=reasoning):
+                fields = {"reasoning_content": reasoning, "content": text}
+                return self._encode_delta({name: remove_marks(fields[name]) for name in fields})
             case Chunk(kind=Kind.TOOL_CALL, delta=delta):
                 return self._encode_call(delta)
             case Chunk(kind=kind, delta=delta) if kind in FIELDS:
-                return self._encode_delta({FIELDS[Kind(kind)]: delta})
-            case Snapshot(text=text, reasoning=reasoning):
-                return self._encode_delta({"reasoning_content": reasoning, "content": text})
+                return self._encode_text(FIELDS[Kind(kind)], delta)
         return b""
 
     def encode_end(self, stream: Stream) -> bytes:
@@ -118,6 +127,11 @@ class ChatEncoder(AnswerEncoder):
         if self._includes_usage:
             end += _encode(self._frame | {"choices": [], "usage": build_chat_usage(stream)})
         return end + b"data: [DONE]\n\n"
+
+    def _encode_text(self, field: str, delta: str) -> bytes:
+        if has_marks(delta) and not remove_marks(delta):
+            return b""
+        return self._encode_delta({field: remove_marks(delta)})
 
     def _encode_call(self, delta: str) -> bytes:
         """A tool call of several rows is sent with the last of them."""

@@ -4,18 +4,23 @@ The number of an event follows from the row that it belongs to, so that each rep
 numbers, and from each number follows what comes after it. Row `i` has the numbers from
 16 · (i + 1): first the events that close an item and open another one, then its text, and, if it
 is the last row, the events of the end. The numbers below 16 belong to the beginning.
+
+Text that turns out to be reasoning was sent as text (docs/decisions/0017). It stays in its item
+here; only the object of the response tells it apart.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from chat.doors.gateway.objects import Outcome, find_outcome
 from chat.doors.gateway.output import (
     ITEM_KINDS,
+    MARKED_KINDS,
     OutputRun,
     build_item,
     build_item_id,
@@ -23,6 +28,7 @@ from chat.doors.gateway.output import (
     ends_call,
 )
 from chat.doors.gateway.tool_objects import build_call_events
+from chat.doors.marks import has_marks, remove_marks
 from streaming.journal import Chunk
 from streaming.models import Kind, Stream
 
@@ -61,7 +67,12 @@ class OutputEvents:
         """The chunks of a tool call so far, which may be several."""
 
     def encode_chunk(self, chunk: Chunk, after: int) -> bytes:
-        """The bytes of the events of a row, without those up to the number `after`."""
+        """The bytes of the events of a row, without those up to the number `after`. Marks are left
+        out, and with them a row that has nothing else."""
+        if chunk.kind in MARKED_KINDS and has_marks(chunk.delta):
+            chunk = replace(chunk, delta=remove_marks(chunk.delta))
+            if not chunk.delta:
+                return b""
         if self._open is None or self._open.kind != chunk.kind:
             events = self.write_chunk(chunk)
             return b"".join(encode_event(e) for e in events if e["sequence_number"] > after)

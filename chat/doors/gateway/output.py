@@ -9,13 +9,19 @@ from uuid import UUID
 
 from chat.doors.gateway import ids
 from chat.doors.gateway.tool_objects import build_call_item
+from chat.doors.marks import has_marks, remove_marks
+from streaming import journal
+from streaming.events import StreamText
 from streaming.follow import START_CURSOR, read_page
 from streaming.journal import Chunk
 from streaming.models import Kind, Stream
+from streaming.providers.reasoning_mark import split_marked_reasoning
 from streaming.providers.tools import ToolCall, parse_calls
 
 PREFIXES = {Kind.TEXT: ids.MESSAGE, Kind.REASONING: ids.REASONING, Kind.TOOL_CALL: ids.CALL}
 ITEM_KINDS = frozenset(PREFIXES)
+MARKED_KINDS = frozenset({Kind.TEXT, Kind.REASONING})
+"""A mark can be nowhere else: the same character in a tool call is a part of its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +40,12 @@ class OutputRun:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """`is_exact` says whether the runs are those of the journal; those of a stream that an older
-    version has folded are made of its text."""
+    """`streamed` has the items as they were streamed, which differ if text turned out to be
+    reasoning. `is_exact` says whether the runs are those of the journal; those of a stream that an
+    older version has folded are made of its text."""
 
     runs: tuple[OutputRun, ...]
+    streamed: tuple[OutputRun, ...]
     is_exact: bool = True
 
     @property
@@ -65,7 +73,25 @@ def load_output(stream: Stream, answer_id: UUID) -> Output:
             chunks, is_exact = [], False
         chunks += page
         at = page[-1].index
-    return Output(tuple(build_runs(chunks, answer_id)), is_exact)
+    streamed = build_runs(chunks, answer_id)
+    split = split_marked_chunks(chunks)
+    runs = streamed if split is chunks else build_runs(split, answer_id)
+    return Output(tuple(runs), tuple(streamed), is_exact)
+
+
+def split_marked_chunks(chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+    """The chunks without marks. If there were any, the reply has its reasoning, its text and its
+    tool calls as one piece each, as the stored message has them."""
+    if not any(chunk.kind in MARKED_KINDS and has_marks(chunk.delta) for chunk in chunks):
+        return chunks
+    content, reasoning, calls = (
+        "".join(chunk.delta for chunk in chunks if chunk.kind == kind)
+        for kind in (Kind.TEXT, Kind.REASONING, Kind.TOOL_CALL)
+    )
+    seams = tuple(dict.fromkeys(chunk.offset for chunk in chunks if chunk.kind == Kind.SEAM))
+    split = split_marked_reasoning(StreamText(content, reasoning, seams, calls=calls))
+    shown = StreamText(split.content, remove_marks(split.reasoning), calls=split.calls)
+    return journal.build_chunks(shown)
 
 
 def build_runs(chunks: Iterable[Chunk], answer_id: UUID) -> list[OutputRun]:

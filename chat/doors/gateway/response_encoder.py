@@ -16,6 +16,7 @@ from chat.doors.gateway.models import GatewayResponse
 from chat.doors.gateway.objects import build_beginning, build_response
 from chat.doors.gateway.output import load_output
 from chat.doors.gateway.reading import mark_read
+from streaming.access import StreamNotFound
 from streaming.doors.answers import AnswerEncoder
 from streaming.follow import Snapshot, StateChanged
 from streaming.journal import Chunk
@@ -31,7 +32,7 @@ class ResponseEncoder(AnswerEncoder):
         self._beginning = build_beginning(row, stream)
         self._events = OutputEvents(row.answer_id)
         self._is_queued = stream.state == State.QUEUED
-        self._has_begun = False
+        self._has_begun = self._has_text = False
 
     def encode_start(self) -> bytes:
         events = [self._build_lifecycle_event("created", CREATED)]
@@ -42,6 +43,9 @@ class ResponseEncoder(AnswerEncoder):
     def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:
         if isinstance(event, StateChanged):
             return self._encode_begin() if event.state == State.RUNNING else b""
+        if isinstance(event, Snapshot) and self._has_text:
+            raise StreamNotFound  # its rows were lost meanwhile; the next request gets an error
+        self._has_text = True
         chunks = _split_snapshot(event) if isinstance(event, Snapshot) else [event]
         parts = [self._events.encode_chunk(chunk, self._after) for chunk in chunks]
         return self._encode_begin() + b"".join(parts)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from chat.api.schemas import MessageOut
 from chat.doors.langgraph.protocol import STATUS_BY_STATE
+from chat.doors.marks import remove_marks
 from chat.replies import load_text
 from chat.replies.usage import read_usage
 from streaming.access import StreamNotFound
@@ -22,11 +23,9 @@ from streaming.events import StreamText
 from streaming.follow import START_CURSOR, Snapshot, StateChanged
 from streaming.journal import Chunk
 from streaming.models import Kind, State, Stream
-from streaming.providers.reasoning_mark import REASONING_MARK, TEXT_MARK
 
 NODE = "model"
 """The one node of the graph that a client sees."""
-MARKS = str.maketrans("", "", REASONING_MARK + TEXT_MARK)
 
 Json = dict[str, Any]
 
@@ -127,7 +126,7 @@ class RunEncoder(AnswerEncoder):
         return encoded
 
     def _encode_delta(self, kind: str, delta: str, index: int) -> bytes:
-        delta = delta.translate(MARKS)
+        delta = remove_marks(delta)
         if "messages-tuple" not in self._modes or not delta:
             return b""
         text, reasoning = (delta, "") if kind == Kind.TEXT else ("", delta)

@@ -35,7 +35,7 @@ def create_completion(request: HttpRequest, user: User) -> HttpResponseBase:
             row.stream, user, lambda stream: answer(row, stream), refusal=refuse()
         )
     encoder = ChatEncoder(row, row.stream, includes_usage=asked.includes_usage)
-    response = EncodedResponse(row.stream, user, encoder, refusal=refuse())
+    response = EncodedResponse(row.stream, user, encoder, refusal=refuse(), exact=True)
     response.headers[RESPONSE_ID] = build_response_id(row.stream)
     return response
 
