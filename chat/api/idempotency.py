@@ -2,13 +2,14 @@
 
 The key becomes the id of the request, which makes a reply idempotent for ever
 (chat/replies/creation.py). The row remembers the request, so that a key that is used twice by
-mistake is noticed. It is written for requests that start a reply; a stop needs none.
+mistake is noticed. It is written for requests that start a reply, or make something else that a
+second one would make again; a stop needs none.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,21 +42,37 @@ class RequestOnce:
     is_repeated: bool
 
 
+HasEffect = Callable[[User, UUID], bool]
+"""Whether that which the request with this id has made is still there."""
+
+
+def has_reply(user: User, request_id: UUID) -> bool:
+    reply = find_reply(user, request_id)
+    return reply is not None and reply.conversation.deleted_at is None
+
+
 @contextmanager
 def idempotent_request(
-    request: HttpRequest, user: User, key: str | None = None
+    request: HttpRequest,
+    user: User,
+    key: str | None = None,
+    *,
+    has_effect: HasEffect = has_reply,
 ) -> Iterator[RequestOnce]:
     """Run a POST in this context. The key is that of the header, if none is given. The row and its
     effect are one transaction: a request that is refused, or whose process dies, leaves its key
-    free. Without a key each request has an id of its own. Raises Problem."""
+    free. Without a key each request has an id of its own. Raises Problem, also if the effect is
+    gone."""
     key = request.headers.get(HEADER, "") if key is None else key
     described = f"{request.method} {request.path}\n".encode() + request.body
-    with run_once(user, key, described) as once:
+    with run_once(user, key, described, has_effect) as once:
         yield once
 
 
 @contextmanager
-def run_once(user: User, key: str, described: bytes) -> Iterator[RequestOnce]:
+def run_once(
+    user: User, key: str, described: bytes, has_effect: HasEffect = has_reply
+) -> Iterator[RequestOnce]:
     """The same for a request of any form, which `described` tells from others."""
     if len(key) > MAX_KEY_CHARS:
         text = _("An idempotency key may have up to %(count)s characters.")
@@ -70,17 +87,18 @@ def run_once(user: User, key: str, described: bytes) -> Iterator[RequestOnce]:
             request_id=id, defaults={"user": user, "digest": digest}
         )
         if not is_new:
-            _check_repetition(row, digest, user)
+            _check_repetition(row, digest, user, has_effect)
         yield RequestOnce(id, is_repeated=not is_new)
 
 
-def _check_repetition(row: IdempotentRequest, digest: str, user: User) -> None:
+def _check_repetition(
+    row: IdempotentRequest, digest: str, user: User, has_effect: HasEffect
+) -> None:
     if row.digest != digest:
         text = _("This idempotency key was used for another request. Use a new key for a new one.")
         raise Problem(409, "key_reused", text)
-    reply = find_reply(user, row.request_id)
-    if reply is None or reply.conversation.deleted_at is not None:
-        raise Problem(410, "gone", _("The chat that this request wrote to was deleted since."))
+    if not has_effect(user, row.request_id):
+        raise Problem(410, "gone", _("What this request has written was deleted since."))
 
 
 def delete_old_requests() -> None:

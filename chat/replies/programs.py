@@ -86,12 +86,16 @@ def _create_conversation(user: User, title: str, door: str, is_temporary: bool) 
 
 
 def create_history(
-    conversation: Conversation, parent_id: UUID | None, turns: Sequence[Turn]
+    conversation: Conversation,
+    parent_id: UUID | None,
+    turns: Sequence[Turn],
+    ids: Sequence[UUID] = (),
 ) -> list[Message]:
-    """Write turns as messages, each below the one before."""
+    """Write turns as messages, each below the one before. `ids` are theirs, if they are given."""
     messages: list[Message] = []
-    for turn in turns:
+    for turn, id in zip(turns, ids or [uuid4() for _turn in turns], strict=True):
         message = Message(
+            id=id,
             conversation=conversation,
             parent_id=messages[-1].pk if messages else parent_id,
             role=turn.role,
@@ -105,14 +109,19 @@ def create_history(
 
 
 def add_turns(
-    user: User, conversation: Conversation, turns: Sequence[Turn], other_chars: int = 0
+    user: User,
+    conversation: Conversation,
+    turns: Sequence[Turn],
+    other_chars: int = 0,
+    ids: Sequence[UUID] = (),
 ) -> list[Message]:
-    """Write turns at the end of a conversation, without an answer. Raises ReplyRejected."""
+    """Write turns at the end of a conversation, without an answer. `ids` are those of the messages,
+    if they are given. Raises ReplyRejected."""
     size = sum(turn.length for turn in turns)
     with transaction.atomic():
         into = lock_conversation(user, conversation.pk, uuid4())
         count_rows(user, size + other_chars, max(1, len(turns)))
-        messages = create_history(into, into.current_leaf_id, turns)
+        messages = create_history(into, into.current_leaf_id, turns, ids)
         if messages:
             into.current_leaf = messages[-1]
             into.title = into.title or build_first_title(messages[0].content)

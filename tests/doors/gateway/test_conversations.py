@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
+from chat.api.models import IdempotentRequest
 from chat.doors.gateway import items
 from chat.doors.gateway.items import build_items
 from chat.models import Conversation, DeletedSize, GatewayResponse, Message
@@ -39,6 +40,52 @@ def test_a_conversation_is_made_read_changed_and_deleted(program: Program) -> No
     gone = program.send("DELETE", f"/conversations/{id}").data
     assert gone == {"id": id, "object": "conversation.deleted", "deleted": True}
     assert program.get(f"/conversations/{id}").status_code == 404
+
+
+def test_a_change_without_metadata_keeps_them(program: Program) -> None:
+    id = create(program, metadata={"a": "b"})
+    for body in ({}, {"metadata": None}):
+        error = program.post(f"/conversations/{id}", body).data["error"]
+        assert (error["code"], error["param"]) == ("missing_required_parameter", "metadata")
+    assert program.get(f"/conversations/{id}").data["metadata"] == {"a": "b"}
+    assert program.post(f"/conversations/{id}", {"metadata": {}}).data["metadata"] == {}
+
+
+def test_a_key_makes_one_conversation_and_its_items_once(program: Program) -> None:
+    made, again = (
+        program.post("/conversations", {"items": FIRST}, Idempotency_Key="k") for _ in range(2)
+    )
+    assert made.data == again.data
+    assert Conversation.objects.count() == 1
+    assert Message.objects.count() == 2
+    path = f"/conversations/{made.data['id']}/items"
+    added, repeated = (
+        program.post(path, {"items": [*FIRST, *FIRST]}, Idempotency_Key="i") for _ in range(2)
+    )
+    assert added.status_code == 200
+    assert added.data == repeated.data
+    assert [item["role"] for item in added.data["data"]] == ["user", "assistant"] * 2
+    assert Message.objects.count() == 6
+    for key, body in (("k", {"items": FIRST}), ("i", {"items": FIRST})):
+        other = program.post(path, body, Idempotency_Key=key)
+        assert (other.status_code, other.data["error"]["code"]) == (409, "key_reused")
+    IdempotentRequest.objects.all().delete()  # as workers do after 30 days
+    assert program.post("/conversations", {"items": FIRST}, Idempotency_Key="k").data == made.data
+    late = program.post(path, {"items": [*FIRST, *FIRST]}, Idempotency_Key="i")
+    assert late.data == added.data
+    assert Message.objects.count() == 6
+
+
+def test_a_key_whose_effect_was_deleted_makes_nothing_new(program: Program) -> None:
+    id = program.post("/conversations", {"items": FIRST}, Idempotency_Key="k").data["id"]
+    path = f"/conversations/{id}/items"
+    added = program.post(path, {"items": FIRST}, Idempotency_Key="i").data
+    assert program.send("DELETE", f"{path}/{added['last_id']}").status_code == 200
+    assert program.post(path, {"items": FIRST}, Idempotency_Key="i").data["error"]["code"] == "gone"
+    program.send("DELETE", f"/conversations/{id}")
+    again = program.post("/conversations", {"items": FIRST}, Idempotency_Key="k")
+    assert again.data["error"]["code"] == "gone"
+    assert Message.objects.count() == 3
 
 
 def test_responses_continue_a_conversation_from_its_items(program: Program) -> None:

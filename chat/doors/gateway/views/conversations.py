@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from accounts.models import User
 from chat import conversations as chats
+from chat.api.idempotency import idempotent_request
 from chat.doors.bodies import read_object
 from chat.doors.gateway import ids
 from chat.doors.gateway.conversation_request import read_conversation_request
 from chat.doors.gateway.errors import choose_view
 from chat.doors.gateway.models import GatewayConversation
+from chat.doors.gateway.parameters import read_query
 from chat.doors.gateway.reading import DOOR_NAME, get_conversation
+from chat.doors.gateway.response_request import require
 from chat.models import Conversation
 from chat.replies import add_turns
 
 
 def create_conversation(request: HttpRequest, user: User) -> HttpResponse:
+    """The id of the conversation follows from the key of the request, also when the row of that
+    was deleted for its age."""
     given = read_conversation_request(read_object(request), "items", "metadata")
-    with transaction.atomic():
-        conversation = Conversation.objects.create(user=user, door=DOOR_NAME)
+    with idempotent_request(request, user, has_effect=_has_conversation) as once:
+        if once.is_repeated or _has_conversation(user, once.id):
+            return answer(Conversation.objects.get(pk=once.id))
+        conversation = Conversation.objects.create(pk=once.id, user=user, door=DOOR_NAME)
         GatewayConversation.objects.create(
             conversation=conversation, user=user, metadata=given.get("metadata", {})
         )
@@ -32,15 +39,21 @@ def create_conversation(request: HttpRequest, user: User) -> HttpResponse:
     return answer(conversation)
 
 
+def _has_conversation(user: User, id: UUID) -> bool:
+    return Conversation.objects.owned_by(user).filter(pk=id).exists()
+
+
 def read_conversation(request: HttpRequest, user: User, id: str) -> HttpResponse:
+    read_query(request.GET)
     return answer(get_conversation(user, id))
 
 
 def change_conversation(request: HttpRequest, user: User, id: str) -> HttpResponse:
     conversation = get_conversation(user, id)
     given = read_conversation_request(read_object(request), "metadata")
+    require(given, "metadata")
     GatewayConversation.objects.update_or_create(
-        conversation=conversation, defaults={"user": user, "metadata": given.get("metadata", {})}
+        conversation=conversation, defaults={"user": user, "metadata": given["metadata"]}
     )
     return answer(conversation)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID, uuid5
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from chat.api.idempotency import idempotent_request
 from chat.api.problems import Problem
 from chat.doors.bodies import read_object
 from chat.doors.gateway import ids
@@ -25,6 +28,7 @@ from chat.doors.gateway.response_request import require
 from chat.doors.gateway.views.conversations import answer
 from chat.models import Conversation, Message
 from chat.replies import add_turns
+from streaming.providers.types import Turn
 
 PARTS = (ids.REASONING, ids.CALL, ids.CALL_OUTPUT)
 
@@ -42,13 +46,34 @@ def list_of_conversation(request: HttpRequest, user: User, id: str) -> HttpRespo
 
 
 def create_items(request: HttpRequest, user: User, id: str) -> HttpResponse:
+    """The ids of the messages follow from the key of the request, also when the row of that was
+    deleted for its age."""
     conversation = get_conversation(user, id)
     given = read_conversation_request(read_object(request), "items")
     require(given, "items")
-    return JsonResponse(build_list(list_items(add_turns(user, conversation, given["items"]))))
+    turns: list[Turn] = given["items"]
+
+    def find_messages(request_id: UUID) -> list[Message]:
+        ids = _choose_ids(request_id, len(turns))
+        found = conversation.messages.in_bulk(ids)
+        return [found[id] for id in ids if id in found]
+
+    def has_messages(user: User, request_id: UUID) -> bool:
+        return len(find_messages(request_id)) == len(turns)
+
+    with idempotent_request(request, user, has_effect=has_messages) as once:
+        messages = find_messages(once.id) or add_turns(
+            user, conversation, turns, ids=_choose_ids(once.id, len(turns))
+        )
+    return JsonResponse(build_list(list_items(messages)))
+
+
+def _choose_ids(request_id: UUID, count: int) -> list[UUID]:
+    return [uuid5(request_id, f"item {number}") for number in range(count)]
 
 
 def read_item(request: HttpRequest, user: User, id: str, item_id: str) -> HttpResponse:
+    read_query(request.GET)
     message = _get_message(get_conversation(user, id), item_id)
     return JsonResponse(next(one for one in list_items([message]) if one["id"] == item_id))
 
