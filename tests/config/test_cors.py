@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 from pytest_django import Settings
 
@@ -81,3 +83,40 @@ async def test_a_door_names_headers_of_its_own() -> None:
     assert "Stream-Next-Offset" in answer["access-control-expose-headers"]
     of_api = await request("/api/conversations", SITE)
     assert "Stream-Next-Offset" not in of_api["access-control-expose-headers"]
+
+
+def list_headers_of_sdk() -> set[str]:
+    """The names of all headers of a request."""
+    sent: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request)
+        return httpx2.Response(200, json={"object": "list", "data": []})
+
+    transport = httpx2.MockTransport(answer)
+    with openai.DefaultHttpxClient(transport=transport) as http_client:
+        client = openai.OpenAI(
+            api_key="k", organization="o", project="p", max_retries=0, http_client=http_client
+        )
+        client.models.list()
+    return set(sent[0].headers)
+
+
+OF_BROWSERS = {"accept", "accept-encoding", "connection", "content-length", "host"}
+"""Headers for which no page needs leave."""
+JAVASCRIPT_SDK = (
+    "openai-organization openai-project user-agent x-stainless-arch x-stainless-helper-method "
+    "x-stainless-lang x-stainless-os x-stainless-package-version x-stainless-retry-count "
+    "x-stainless-runtime x-stainless-runtime-version x-stainless-timeout idempotency-key"
+)
+"""Those of its version 7.59."""
+
+
+async def test_pages_with_the_sdk_of_openai_may_send_its_headers() -> None:
+    preflight = await request("/v1/responses", SITE, "OPTIONS", **PREFLIGHT)
+    allowed = set(preflight["access-control-allow-headers"].lower().split(", "))
+    assert list_headers_of_sdk() - OF_BROWSERS <= allowed
+    assert set(JAVASCRIPT_SDK.split()) <= allowed
+    answer = await request("/v1/chat/completions", SITE)
+    for name in ("X-Holdfast-Response-Id", "X-Should-Retry"):
+        assert name in answer["access-control-expose-headers"]
