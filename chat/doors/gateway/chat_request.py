@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from chat.doors.gateway.errors import build_invalid
 from chat.doors.gateway.message_input import MessageInput, read_input, require_turns
 from chat.doors.gateway.parameters import (
     Check,
@@ -32,6 +35,8 @@ from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
 
 
 def _read_messages(name: str, value: Any) -> MessageInput:
+    if isinstance(value, str):
+        raise build_invalid(name, _("“%(name)s” must be a list.") % {"name": name})
     messages = read_input(name, value)
     return MessageInput(tuple(require_turns(messages.turns)), messages.developer)
 
@@ -100,7 +105,7 @@ def read_chat_request(body: Mapping[str, Any]) -> ChatCompletionRequest:
     for name in ("model", "messages"):
         require(given, name)
     limit = "max_completion_tokens" if "max_completion_tokens" in given else "max_tokens"
-    names = {
+    fields = {
         "max_tokens": limit,
         "temperature": "temperature",
         "reasoning_effort": "reasoning_effort",
@@ -109,10 +114,11 @@ def read_chat_request(body: Mapping[str, Any]) -> ChatCompletionRequest:
     reply = ReplyRequest(
         model=given["model"],
         input=given["messages"],
-        settings={name: given[field] for name, field in names.items() if field in given},
-        names=names,
+        settings={name: given[field] for name, field in fields.items() if field in given},
+        names=fields | {"model": "model", "input": "messages", "system_prompt": "messages"},
         parameters={name: given[name] for name in KEPT if name in given} | {"store": store},
         stream=given.get("stream", False),
+        has_top_p="top_p" in given,
         store=store,
         tools=build_tools(given),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -40,10 +40,11 @@ PARAMETER_BY_REJECTION = {
     "unknown_model": "model",
     "retired_model": "model",
     "no_key": "model",
-    "max_tokens": "max_output_tokens",
+    "max_tokens": "max_tokens",
     "empty": "input",
     "no_question": "input",
 }
+"""Names of settings, and the input. Each API has words of its own for them."""
 
 View = Callable[..., HttpResponseBase]
 
@@ -66,7 +67,7 @@ def gateway_view(*methods: str) -> Callable[[View], View]:
                 _require_method(request, methods)
                 return view(request, user, **kwargs)
             except KNOWN_ERRORS as error:
-                return answer_problem(_to_problem(error))
+                return answer_problem(to_problem(error))
 
         return wrapper
 
@@ -89,14 +90,13 @@ def _require_method(request: HttpRequest, methods: tuple[str, ...]) -> None:
         raise Problem(405, "bad_method", text, headers={"Allow": ", ".join(methods)})
 
 
-def _to_problem(error: Exception) -> Problem:
-    """Names the parameter of a rejected reply."""
+def name_parameter(error: ReplyRejected, names: Mapping[str, str]) -> Problem:
+    """The problem of a rejected reply, with the name that the API has for the parameter."""
     problem = to_problem(error)
-    if isinstance(error, ReplyRejected):
-        if param := PARAMETER_BY_REJECTION.get(error.code):
-            problem.errors = [{"field": param, "message": ""}]
-        if CODES.get(error.code) == "model_not_found":
-            problem.status = 404
+    if name := PARAMETER_BY_REJECTION.get(error.code):
+        problem.errors = [{"field": names[name], "message": ""}]
+    if CODES.get(error.code) == "model_not_found":
+        problem.status = 404
     return problem
 
 

@@ -20,7 +20,7 @@ from chat.tool_parts.storage import NO_TOOLS, MessageTools, load_tools
 Item = dict[str, Any]
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
-LIST_PARAMETERS = ("after", "limit", "order", "include")
+LIST_PARAMETERS = ("after", "limit", "order")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,16 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from chat.doors.gateway.errors import build_invalid
+from chat.doors.gateway.item_fields import (
+    CALL_FIELDS,
+    CHAT_CALL_FIELDS,
+    CHAT_FUNCTION_FIELDS,
+    OUTPUT_FIELDS,
+    PART_FIELDS,
+    REFERENCE_FIELDS,
+    check_fields,
+    check_message_fields,
+)
 from chat.doors.gateway.parameters import build_unsupported, text
 from chat.doors.gateway.tool_input import read_call, read_call_id
 from chat.messages.forms import MAX_MESSAGE_CHARS
@@ -18,7 +28,6 @@ from streaming.providers.types import Turn
 MAX_MESSAGES = 1_000
 MAX_ID_CHARS = 100
 DEVELOPER_ROLES = ("system", "developer")
-TEXT_PARTS = ("input_text", "output_text", "text")
 
 read_text = text(MAX_MESSAGE_CHARS)
 
@@ -69,12 +78,15 @@ class InputReader:
             case "reasoning":
                 return  # models are not sent the reasoning of earlier replies
             case "item_reference":
+                check_fields(param, item, REFERENCE_FIELDS)
                 id = text(MAX_ID_CHARS)(f"{param}.id", item.get("id"))
                 self.turns.append(ItemReference(id, param))
             case "function_call":
+                check_fields(param, item, CALL_FIELDS)
                 names = (item.get(name) for name in ("call_id", "name", "arguments"))
                 self._add_calls(read_call(param, *names))
             case "function_call_output":
+                check_fields(param, item, OUTPUT_FIELDS)
                 id = read_call_id(f"{param}.call_id", item.get("call_id"))
                 self._add_output(ToolOutput(id, _read_content(f"{param}.output", item, "output")))
             case "message":
@@ -83,12 +95,9 @@ class InputReader:
                 raise build_unsupported(f"{param}.type")
 
     def _read_message(self, param: str, item: dict[str, Any]) -> None:
-        if item.get("function_call"):
-            raise build_unsupported(f"{param}.function_call")
+        check_message_fields(param, item)
         role = item.get("role")
         calls = _read_chat_calls(f"{param}.tool_calls", item.get("tool_calls"))
-        if calls and role != "assistant":
-            raise build_unsupported(f"{param}.tool_calls")
         has_text = not calls or item.get("content") is not None
         content = _read_content(f"{param}.content", item) if has_text else ""
         if role == "tool":
@@ -140,8 +149,10 @@ def _read_chat_calls(param: str, value: Any) -> list[ToolCall]:
     for number, call in enumerate(value):
         here = f"{param}[{number}]"
         function = call.get("function") if isinstance(call, dict) else None
-        if not isinstance(function, dict):
+        if not isinstance(function, dict) or call.get("type", "function") != "function":
             raise build_unsupported(here)
+        check_fields(here, call, CHAT_CALL_FIELDS)
+        check_fields(f"{here}.function", function, CHAT_FUNCTION_FIELDS)
         calls.append(
             read_call(here, call.get("id"), function.get("name"), function.get("arguments"))
         )
@@ -149,9 +160,11 @@ def _read_chat_calls(param: str, value: Any) -> list[ToolCall]:
 
 
 def _read_content(param: str, item: dict[str, Any], name: str = "content") -> str:
-    content = item.get(name)
-    if content is None and item.get("refusal"):
-        content = item["refusal"]
+    content, refusal = item.get(name), item.get("refusal")
+    if refusal and content:
+        raise build_unsupported(f"{param.removesuffix(name)}refusal")  # it is one or the other
+    if refusal:
+        content = refusal
     if not isinstance(content, list):
         return str(read_text(param, content))
     return "".join(_read_part(f"{param}[{n}]", part) for n, part in enumerate(content))
@@ -160,11 +173,12 @@ def _read_content(param: str, item: dict[str, Any], name: str = "content") -> st
 def _read_part(param: str, part: Any) -> str:
     if not isinstance(part, dict):
         raise build_invalid(param, _("A part of a message must be an object."))
-    if part.get("type") == "refusal":
-        return str(read_text(f"{param}.refusal", part.get("refusal")))
-    if part.get("type") not in TEXT_PARTS:
+    kind = part.get("type")
+    if not isinstance(kind, str) or kind not in PART_FIELDS:
         raise build_unsupported(f"{param}.type")
-    return str(read_text(f"{param}.text", part.get("text")))
+    check_fields(param, part, PART_FIELDS[kind])
+    name = "refusal" if kind == "refusal" else "text"
+    return str(read_text(f"{param}.{name}", part.get(name)))
 
 
 def join_texts(*texts: str | None) -> str:

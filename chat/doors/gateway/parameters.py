@@ -38,12 +38,22 @@ def read_parameters(body: Mapping[str, Any], checks: Mapping[str, Check]) -> dic
 
 
 def read_query(query: Mapping[str, str], *names: str) -> dict[str, str]:
-    """The parameters of an address. Raises Problem for any others."""
+    """The parameters of an address. Raises Problem for any others. `include` is known everywhere
+    and supported nowhere, as in bodies."""
     for name in query:
-        if name.removesuffix("[]") not in names:
+        if name in ("include", "include[]"):
+            raise build_unsupported("include")
+        if name not in names:
             text = _("Unknown parameter: “%(name)s”.") % {"name": name[:100]}
             raise build_invalid(name[:100], text, "unknown_parameter")
     return {name: query[name] for name in names if name in query}
+
+
+def read_flag(name: str, value: str) -> bool:
+    """A parameter of an address that is true or false. Raises Problem."""
+    if value not in ("true", "1", "false", "0"):
+        raise build_invalid(name, _("“%(name)s” must be true or false.") % {"name": name})
+    return value in ("true", "1")
 
 
 # Checks

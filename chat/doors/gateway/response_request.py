@@ -109,7 +109,8 @@ ECHOED = (
 @dataclass(frozen=True, slots=True)
 class ReplyRequest:
     """A reply that either API asks for. `settings` has values of settings by their names in
-    chat/replies, and `names` the names that the API has for them."""
+    chat/replies, and `names` the names that the API has for them and for the input. The one value
+    that `top_p` may have is not kept."""
 
     model: str
     input: MessageInput
@@ -117,6 +118,7 @@ class ReplyRequest:
     names: Mapping[str, str]
     parameters: Mapping[str, Any]
     instructions: str = ""
+    has_top_p: bool = False
     stream: bool = False
     background: bool = False
     store: bool = True
@@ -126,6 +128,9 @@ class ReplyRequest:
 
 
 NAMES = {
+    "model": "model",
+    "input": "input",
+    "system_prompt": "instructions",
     "max_tokens": "max_output_tokens",
     "temperature": "temperature",
     "reasoning_effort": "reasoning.effort",
@@ -143,6 +148,7 @@ def read_response_request(body: Mapping[str, Any]) -> ReplyRequest:
         settings=_read_settings(given),
         names=NAMES,
         parameters={name: given[name] for name in ECHOED if name in given},
+        has_top_p="top_p" in given,
         instructions=given.get("instructions", ""),
         stream=given.get("stream", False),
         background=given.get("background", False),

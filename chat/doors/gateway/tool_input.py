@@ -162,18 +162,19 @@ def read_call_id(param: str, value: Any) -> str:
     return str(text(MAX_CALL_ID_CHARS)(param, value))
 
 
-def check_calls(calls: Sequence[ToolCall], turns: Sequence[Turn]) -> None:
+def check_calls(param: str, calls: Sequence[ToolCall], turns: Sequence[Turn]) -> None:
     """Each call has its output in the next turn, and each output its call in the turn before, as
-    the providers require. `calls` are those of the answer before these turns. Raises Problem."""
+    the providers require. `calls` are those of the answer before these turns, which `param` has.
+    Raises Problem."""
     for turn in turns:
         called = {call.id for call in calls}
         answered = {output.call_id for output in turn.outputs}
         if missing := [call.id for call in calls if call.id not in answered]:
             sentence = _("No tool output found for function call %(id)s.") % {"id": missing[0]}
-            raise build_invalid("input", sentence)
+            raise build_invalid(param, sentence)
         if unknown := [id for id in answered if id not in called]:
             sentence = _("No tool call found for function call output with call_id %(id)s.")
-            raise build_invalid("input", sentence % {"id": unknown[0]})
+            raise build_invalid(param, sentence % {"id": unknown[0]})
         calls = turn.calls
 
 

@@ -106,6 +106,30 @@ def test_a_failure_is_an_error_that_is_not_tried_again(
         list(chunks)
 
 
+@pytest.mark.parametrize(
+    ("changed", "param"),
+    [
+        ({"messages": []}, "messages"),
+        ({"messages": "hi"}, "messages"),
+        ({"messages": [{"role": "user", "content": ""}]}, "messages"),
+        ({"messages": [{"role": "system", "content": "x" * 100_001}, *MESSAGES]}, "messages"),
+        ({"model": "gpt-4.1", "max_tokens": 9_999_999}, "max_tokens"),
+        ({"model": "gpt-4.1", "max_completion_tokens": 9_999_999}, "max_completion_tokens"),
+        (
+            {"messages": [{"role": "tool", "tool_call_id": "c", "content": "x"}]},
+            "messages",
+        ),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_rejection_names_a_parameter_of_this_api(
+    program: Program, owner: User, changed: dict[str, Any], param: str
+) -> None:
+    keys.save(owner, "openai", "sk-0123456789abcdef")
+    refused = program.post("/chat/completions", {"model": "demo", "messages": MESSAGES} | changed)
+    assert (refused.status_code, refused.data["error"]["param"]) == (400, param)
+
+
 @pytest.mark.parametrize(("changed", "param"), REFUSED, ids=[str(case[0])[:50] for case in REFUSED])
 def test_a_parameter_that_is_not_supported_is_named(
     program: Program, changed: dict[str, Any], param: str

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from accounts.api_keys import keys
 from accounts.models import User
 from accounts.tokens.models import Scope
 from chat.doors.gateway.models import GatewayResponse
@@ -15,7 +16,13 @@ from streaming.events import Finish
 from streaming.lifecycle import STOPPED, Ending
 from streaming.models import Kind, State, Stream
 from tests.chat.factories import start_reply
-from tests.doors.gateway.program import COMPLETED, Program, find_stream, write_response
+from tests.doors.gateway.program import (
+    COMPLETED,
+    Program,
+    create,
+    find_stream,
+    write_response,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -236,6 +243,100 @@ def test_an_item_of_an_earlier_response_can_be_named(program: Program) -> None:
         "a",
         "B",
     ]
+
+
+def test_an_item_that_is_not_there_yet_or_never_is_refused(
+    program: Program, colleague: User
+) -> None:
+    running = program.ask("A")["id"]
+    write_response(running, (Kind.REASONING, "Hm."), "a", ending=None)
+    ended = program.ask("A")["id"]
+    write_response(ended, (Kind.REASONING, "Hm."), "a", (Kind.REASONING, "So."), "b")
+    output = program.get(f"/responses/{ended}").data["output"]
+    missing = [
+        output[-1]["id"].removesuffix("_2") + "_3",
+        output[0]["id"] + "_9",
+        output[-1]["id"].replace("msg_", "fc_"),
+        output[-1]["id"].replace("msg_", "fco_"),
+        *(f"{prefix}_{'0' * 32}" for prefix in ("msg", "rs", "fc", "fco")),
+        "resp_" + "0" * 32,
+        "",
+    ]
+
+    def refer(id: str, by: Program = program) -> Any:
+        item = {"type": "item_reference", "id": id}
+        body = {"model": "demo", "input": [item, {"role": "user", "content": "B"}]}
+        return by.post("/responses", body | {"background": True})
+
+    for id in missing:
+        error = refer(id).data["error"]
+        assert (error["param"], error["code"]) == ("input[0]", "not_found"), id
+    for item in program.get(f"/responses/{running}").data["output"]:
+        refused = refer(item["id"])
+        assert refused.status_code == 400
+        assert "has not ended yet" in refused.data["error"]["message"]
+    for item in output:
+        assert refer(item["id"]).status_code == 200
+        assert refer(item["id"], Program.of(colleague)).data["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("include=reasoning.encrypted_content", "include"),
+        ("include[]=x", "include"),
+        ("stream=True", "stream"),
+        ("stream=yes", "stream"),
+        ("stream[]=true", "stream[]"),
+        ("starting_after=0", "starting_after"),
+        ("stream=false&starting_after=0", "starting_after"),
+        ("include_obfuscation=true", "include_obfuscation"),
+        ("include_obfuscation=x", "include_obfuscation"),
+        ("wait=1", "wait"),
+    ],
+)
+def test_a_query_that_is_not_supported_is_named(program: Program, query: str, param: str) -> None:
+    id = program.ask()["id"]
+    refused = program.get(f"/responses/{id}?{query}")
+    assert (refused.status_code, refused.data["error"]["param"]) == (400, param)
+
+
+def test_each_address_knows_its_query(program: Program) -> None:
+    id = program.ask()["id"]
+    into = create(program, items=[{"role": "user", "content": "A"}])
+    item = program.get(f"/conversations/{into}/items").data["first_id"]
+    paths = [
+        f"/responses/{id}/input_items",
+        f"/conversations/{into}",
+        f"/conversations/{into}/items",
+        f"/conversations/{into}/items/{item}",
+        "/models",
+        "/models/demo",
+    ]
+    for path in paths:
+        assert program.get(path).status_code == 200
+        for name in ("include", "include[]", "wait"):
+            error = program.get(f"{path}?{name}=x").data["error"]
+            assert error["param"] == name.removesuffix("[]"), path
+
+
+def test_a_setting_that_was_asked_for_is_sent(program: Program, owner: User) -> None:
+    for provider in ("openai", "google"):
+        keys.save(owner, provider, "sk-0123456789abcdef")
+    takes = program.ask(model="gpt-4.1", temperature=1, top_p=1)["id"]
+    assert find_stream(takes).arguments["temperature"] == 1
+    takes_none = program.ask(model="gpt-5.5", temperature=1)["id"]
+    assert find_stream(takes_none).arguments["temperature"] is None
+    body = {"model": "gpt-5.5", "input": "Why?", "background": True, "temperature": 0.5}
+    assert program.post("/responses", body).data["error"]["param"] == "temperature"
+    google = next(
+        model["id"]
+        for model in program.get("/models").data["data"]
+        if model["owned_by"] == "google"
+    )
+    body = {"model": google, "input": "Why?", "background": True, "top_p": 1}
+    error = program.post("/responses", body).data["error"]
+    assert (error["param"], error["code"]) == ("top_p", "unsupported_parameter")
 
 
 def test_an_idempotency_key_makes_one_response(program: Program) -> None:

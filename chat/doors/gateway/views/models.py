@@ -13,6 +13,7 @@ from chat import model_catalog
 from chat.api.catalog import list_usable_providers
 from chat.api.problems import Problem
 from chat.doors.gateway.errors import choose_view
+from chat.doors.gateway.parameters import read_query
 from streaming.providers.catalog import Model
 from streaming.providers.catalog.naming import FORM_VALUE_SEPARATOR, ModelKey
 
@@ -21,12 +22,14 @@ UNKNOWN_TIME = 0
 
 
 def list_models(request: HttpRequest, user: User) -> HttpResponse:
+    read_query(request.GET)
     models = model_catalog.load_models(user)
     data = [build_model(find_name(models, model), model) for model in _list_usable(user, models)]
     return JsonResponse({"object": "list", "data": data})
 
 
 def read_model(request: HttpRequest, user: User, id: str) -> HttpResponse:
+    read_query(request.GET)
     models = model_catalog.load_models(user)
     model = model_catalog.find_model(models, id)
     if model is None or model not in _list_usable(user, models):

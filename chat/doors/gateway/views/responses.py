@@ -17,7 +17,7 @@ from chat.doors.gateway.events import STEP, find_row
 from chat.doors.gateway.models import GatewayResponse
 from chat.doors.gateway.objects import build_response
 from chat.doors.gateway.output import load_output
-from chat.doors.gateway.parameters import read_query
+from chat.doors.gateway.parameters import build_unsupported, read_flag, read_query
 from chat.doors.gateway.reading import get_response, mark_read
 from chat.doors.gateway.removal import remove_response
 from chat.doors.gateway.response_encoder import ResponseEncoder
@@ -43,10 +43,15 @@ def create_response(request: HttpRequest, user: User) -> HttpResponseBase:
 
 
 def read_response(request: HttpRequest, user: User, id: str) -> HttpResponseBase:
-    query = read_query(request.GET, "stream", "starting_after", "include", "include_obfuscation")
+    query = read_query(request.GET, "stream", "starting_after", "include_obfuscation")
+    streams = read_flag("stream", query.get("stream", "false"))
+    if read_flag("include_obfuscation", query.get("include_obfuscation", "false")):
+        raise build_unsupported("include_obfuscation")
     row = get_response(user, id)
-    if query.get("stream", "false") in ("true", "1"):
+    if streams:
         return follow_response(row, _read_cursor(row, query.get("starting_after")))
+    if "starting_after" in query:
+        raise build_invalid("starting_after", _("“starting_after” needs “stream=true”."))
     return answer_now(row)
 
 

@@ -1,0 +1,82 @@
+"""Items of a request that stand for items of earlier responses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from chat.api.problems import Problem
+from chat.doors.gateway import ids
+from chat.doors.gateway.errors import build_invalid
+from chat.doors.gateway.items import build_items
+from chat.doors.gateway.message_input import ItemReference
+from chat.doors.gateway.output import load_output
+from chat.doors.gateway.reading import DOOR_NAME
+from chat.models import Message
+from chat.replies.handler import to_turn
+from chat.tool_parts.storage import NO_TOOLS, MessageTools, load_tools
+from streaming.access import StreamNotFound
+from streaming.providers.types import Turn
+
+
+def resolve_references(user: User, turns: Sequence[Turn | ItemReference]) -> list[Turn]:
+    """Each message that is referred to, once, with all of its parts. Reasoning alone adds nothing,
+    because models are not sent that of earlier replies. Raises Problem for the id of an item that
+    the user has not, and for one of a reply that still runs."""
+    references = [turn for turn in turns if isinstance(turn, ItemReference)]
+    messages = _find_messages(user, references)
+    tools = load_tools(messages.keys())
+    find_ids = cache(lambda pk: _list_ids(messages[pk], tools.get(pk, NO_TOOLS)))
+    taken: set[UUID] = set()
+    resolved: list[Turn] = []
+    for turn in turns:
+        if isinstance(turn, Turn):
+            resolved.append(turn)
+            continue
+        uuid = ids.parse_item_id(turn.id)
+        message = messages.get(uuid) if uuid else None
+        if message is None:
+            raise _build_not_found(turn)
+        if message.stream is not None and message.stream.ended_at is None:
+            text = _("The response with the item “%(id)s” has not ended yet. Wait for it.")
+            raise build_invalid(turn.param, text % {"id": turn.id})
+        if turn.id not in find_ids(message.pk):
+            raise _build_not_found(turn)
+        if message.pk not in taken and not turn.id.startswith(ids.REASONING):
+            taken.add(message.pk)
+            resolved.append(to_turn(message, tools.get(message.pk, NO_TOOLS)))
+    return resolved
+
+
+def _find_messages(user: User, references: Sequence[ItemReference]) -> dict[UUID, Any]:
+    uuids = [ids.parse_item_id(reference.id) for reference in references]
+    wanted = {uuid for uuid in uuids if uuid}
+    if not wanted:
+        return {}
+    messages = Message.objects.owned_by(user).filter(pk__in=wanted, conversation__door=DOOR_NAME)
+    messages = messages.select_related("stream").annotate(has_reasoning=Q(reasoning__gt=""))
+    return {message.pk: message for message in messages}
+
+
+def _list_ids(message: Message, parts: MessageTools) -> set[str]:
+    """Of the items as lists show them, and as the response does or its events did. Those have
+    several messages if there was reasoning between them."""
+    found = {item["id"] for item in build_items(message, parts)}
+    if message.stream is not None:
+        try:
+            output = load_output(message.stream, message.pk)
+            found |= {run.id for run in (*output.runs, *output.streamed)}
+        except StreamNotFound:  # it is being deleted
+            return found
+    return found
+
+
+def _build_not_found(reference: ItemReference) -> Problem:
+    text = _("Item with id “%(id)s” not found.") % {"id": reference.id}
+    return build_invalid(reference.param, text, "not_found")
