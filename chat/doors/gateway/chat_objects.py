@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from chat.doors.gateway import ids
 from chat.doors.gateway.models import GatewayResponse
 from chat.doors.gateway.objects import build_error, build_usage, find_outcome
@@ -25,8 +27,13 @@ FINISH_REASONS = {
     "tool_calls": "tool_calls",
 }
 FIELDS = {Kind.TEXT: "content", Kind.REASONING: "reasoning_content"}
-STATUS_BY_CODE = {"rate_limit_exceeded": 429, "invalid_prompt": 400}
-ERROR_TYPES = {400: "invalid_request_error", 429: "rate_limit_error"}
+CANCELLED = "cancelled"
+STATUS_BY_CODE = {"rate_limit_exceeded": 429, "invalid_prompt": 400, CANCELLED: 409}
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    409: "invalid_request_error",
+    429: "rate_limit_error",
+}
 
 
 def build_completion(row: GatewayResponse, stream: Stream, output: Output) -> dict[str, Any]:
@@ -70,10 +77,16 @@ def build_chat_usage(stream: Stream) -> dict[str, Any] | None:
 
 
 def find_failure(stream: Stream) -> tuple[dict[str, Any], int] | None:
-    """The error of a failed reply, and its status. None for any other reply."""
-    if find_outcome(stream).status != "failed":
-        return None
-    error = build_error(stream)
+    """The error of a reply that failed or was stopped, and its status: no finish reason would say
+    that half of the text is missing. None for any other reply."""
+    match find_outcome(stream).status:
+        case "failed":
+            error = build_error(stream)
+        case "cancelled":
+            sentence = _("The reply was stopped. Read its text as a response, if it was stored.")
+            error = {"code": CANCELLED, "message": str(sentence)}
+        case _:
+            return None
     status = STATUS_BY_CODE.get(error["code"], 500)
     kind = ERROR_TYPES.get(status, "server_error")
     return {"error": {**error, "type": kind, "param": None}}, status

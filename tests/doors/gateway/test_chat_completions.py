@@ -15,7 +15,7 @@ from accounts.models import User
 from chat.models import Conversation, GatewayResponse
 from chat.replies.handler import load_turns
 from streaming.events import Finish
-from streaming.lifecycle import Ending
+from streaming.lifecycle import STOPPED, Ending
 from streaming.models import Kind, State, Stream
 from tests.doors.gateway.program import Program, wait_for_stream, write_stream
 
@@ -104,6 +104,23 @@ def test_a_failure_is_an_error_that_is_not_tried_again(
     write_stream(wait_for_stream(owner), "b", ending=FAILED)
     with pytest.raises(openai.APIError, match=r"Too often\."):
         list(chunks)
+
+
+def test_a_stopped_completion_does_not_look_complete(
+    client: OpenAI, owner: User, pool: ThreadPoolExecutor
+) -> None:
+    stubborn = client.with_options(max_retries=2)
+    asked = pool.submit(stubborn.chat.completions.create, model="demo", messages=MESSAGES)
+    write_stream(wait_for_stream(owner), "b", ending=STOPPED)
+    with pytest.raises(openai.ConflictError) as error:
+        asked.result(20)
+    assert error.value.code == "cancelled"
+    assert Stream.objects.count() == 1
+    chunks = iter(client.chat.completions.create(model="demo", messages=MESSAGES, stream=True))
+    write_stream(wait_for_stream(owner), "b", ending=STOPPED)
+    with pytest.raises(openai.APIError) as broken:
+        list(chunks)
+    assert broken.value.code == "cancelled"
 
 
 @pytest.mark.parametrize(
