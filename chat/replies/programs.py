@@ -67,13 +67,18 @@ def answer_turns(
         into = lock_conversation(user, conversation.pk, request_id) if conversation else None
         if into and parent_id and not into.messages.filter(pk=parent_id).exists():
             raise ReplyRejected("deleted", _("The message before this one was deleted."))
-        others = other_chars + ROW_CHARS * (len(turns) - 1) + len(json.dumps(arguments))
+        others = other_chars + ROW_CHARS * (count_turn_rows(turns) - 1) + len(json.dumps(arguments))
         enforce_limits(user, request_id, size + len(fitted.system_prompt) + others)
         remember_other_chars(user.pk, others)
         into = into or _create_conversation(user, title, door, is_temporary)
         into.title = into.title or title
         question = create_history(into, parent_id or into.current_leaf_id, turns)[-1]
         return create_answer(into, question, request_id, fitted, model, size, **arguments)
+
+
+def count_turn_rows(turns: Sequence[Turn]) -> int:
+    """Each tool call and each output has a row beside that of its message."""
+    return sum(1 + len(turn.calls) + len(turn.outputs) for turn in turns)
 
 
 def _create_conversation(user: User, title: str, door: str, is_temporary: bool) -> Conversation:
@@ -120,7 +125,7 @@ def add_turns(
     size = sum(turn.length for turn in turns)
     with transaction.atomic():
         into = lock_conversation(user, conversation.pk, uuid4())
-        count_rows(user, size + other_chars, max(1, len(turns)))
+        count_rows(user, size + other_chars, max(1, count_turn_rows(turns)))
         messages = create_history(into, into.current_leaf_id, turns, ids)
         if messages:
             into.current_leaf = messages[-1]

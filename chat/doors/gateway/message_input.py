@@ -26,6 +26,8 @@ from streaming.providers.tools import ToolCall, ToolOutput
 from streaming.providers.types import Turn
 
 MAX_MESSAGES = 1_000
+MAX_CALLS = 128
+"""In one message."""
 MAX_ID_CHARS = 100
 DEVELOPER_ROLES = ("system", "developer")
 
@@ -106,12 +108,20 @@ class InputReader:
         elif role in DEVELOPER_ROLES:
             self.developer.append(content)
         elif role == "assistant":
-            self.turns.append(Turn("assistant", content))
+            self._add_answer(content)
             self._add_calls(*calls)
         elif role == "user":
             self._add_question(content)
         else:
             raise build_unsupported(f"{param}.role")
+
+    def _add_answer(self, content: str) -> None:
+        """Text between the calls of one reply and their outputs belongs to that reply."""
+        last = self._last_turn
+        if last is not None and last.calls:
+            self.turns[-1] = replace(last, text=join_texts(last.text, content))
+        else:
+            self.turns.append(Turn("assistant", content))
 
     def _add_calls(self, *calls: ToolCall) -> None:
         last = self._last_turn
@@ -143,8 +153,9 @@ class InputReader:
 def _read_chat_calls(param: str, value: Any) -> list[ToolCall]:
     if not value:
         return []
-    if not isinstance(value, list):
-        raise build_invalid(param, _("“%(name)s” must be a list.") % {"name": param})
+    if not isinstance(value, list) or len(value) > MAX_CALLS:
+        sentence = _("“%(name)s” must be a list of at most %(count)s calls.")
+        raise build_invalid(param, sentence % {"name": param, "count": MAX_CALLS})
     calls = []
     for number, call in enumerate(value):
         here = f"{param}[{number}]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ def _read_functions(name: str, value: Any, *, is_nested: bool) -> tuple[Function
     if not isinstance(value, list) or len(value) > MAX_FUNCTIONS:
         sentence = _("“%(name)s” must be a list of at most %(count)s functions.")
         raise build_invalid(name, sentence % {"name": name, "count": MAX_FUNCTIONS})
-    if len(json.dumps(value)) > MAX_TOOLS_CHARS:
+    if _measure_json(value) > MAX_TOOLS_CHARS:
         sentence = _("“%(name)s” is too long: at most %(count)s characters.")
         raise build_invalid(name, sentence % {"name": name, "count": MAX_TOOLS_CHARS})
     functions = tuple(
@@ -61,6 +62,14 @@ def _read_functions(name: str, value: Any, *, is_nested: bool) -> tuple[Function
     if len({function.name for function in functions}) < len(functions):
         raise build_invalid(name, _("Two functions have the same name."))
     return functions
+
+
+def _measure_json(value: Any) -> int:
+    """In characters. One that is nested too deeply to be written is longer than any limit."""
+    try:
+        return len(json.dumps(value))
+    except RecursionError:
+        return sys.maxsize
 
 
 def _read_function(param: str, value: Any, *, is_nested: bool) -> FunctionTool:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from chat.models import Conversation
-from tests.doors.gateway.program import (
-    Program,
-)
+from accounts.models import User
+from chat.doors.gateway.message_input import MAX_CALLS
+from chat.models import Conversation, DeletedSize, Message
+from chat.replies.handler import load_turns
+from chat.replies.programs import ROW_CHARS
+from tests.doors.gateway.program import Program, find_stream
 from tests.doors.gateway.tool_program import (
     WEATHER,
 )
@@ -68,3 +70,48 @@ def test_a_schema_is_stored_as_any_database_can(program: Program) -> None:
             headers=program.headers,
         )
         assert refused.json()["error"]["param"] == "tools[0].parameters"
+
+
+def test_a_schema_of_any_depth_is_refused_in_words(program: Program) -> None:
+    """Reading takes less of the stack than writing."""
+    for depth in range(700, 1_000):
+        schema = '{"x":' * depth + "1" + "}" * depth
+        tool = f'{{"type": "function", "name": "f", "parameters": {schema}}}'
+        refused = program.client.generic(
+            "POST",
+            "/v1/responses",
+            f'{{"model": "demo", "input": "x", "tools": [{tool}]}}',
+            "application/json",
+            headers=program.headers,
+        )
+        assert refused.status_code == 400, depth
+
+
+def test_text_between_calls_and_their_outputs_belongs_to_the_reply(program: Program) -> None:
+    calls = [
+        {"type": "function_call", "call_id": id, "name": "f", "arguments": "{}"} for id in "ab"
+    ]
+    outputs = [{"type": "function_call_output", "call_id": id, "output": "1"} for id in "ab"]
+    said = {"role": "assistant", "content": "Let me look."}
+    id = program.ask([{"role": "user", "content": "?"}, calls[0], said, calls[1], *outputs])["id"]
+    message = Message.objects.get(stream=find_stream(id))
+    turns = load_turns(message.conversation, message.parent_id)
+    assert [turn.text for turn in turns] == ["?", "Let me look.", ""]
+    assert [call.id for call in turns[1].calls] == ["a", "b"]
+
+
+def test_each_row_of_a_call_counts(program: Program, owner: User) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}
+    answer = {"role": "tool", "tool_call_id": "c", "content": ""}
+
+    def ask(count: int) -> Any:
+        called = {"role": "assistant", "tool_calls": [call] * count}
+        history = [{"role": "user", "content": "?"}, called, answer]
+        body = {"model": "demo", "messages": history, "stream": True, "store": True}
+        response = program.post("/chat/completions", body)
+        response.close()
+        return response
+
+    assert ask(MAX_CALLS).status_code == 200
+    assert DeletedSize.objects.get(user_id=owner.pk).size >= ROW_CHARS * (MAX_CALLS + 1 + 2)
+    assert ask(MAX_CALLS + 1).data["error"]["param"] == "messages[1].tool_calls"
