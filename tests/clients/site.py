@@ -13,7 +13,7 @@ from tools.waiting import until
 MODELS = {
     "openai": "openai/gpt-5.5",
     "anthropic": "anthropic/claude-sonnet-4-6",
-    "google": "google/gemini-2.5-pro",
+    "google": "google/gemini-3.8-flash",
 }
 CONTINUATION = "cut off by a technical fault"
 """A part of the prompt of a second attempt."""

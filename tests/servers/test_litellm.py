@@ -34,7 +34,7 @@ WIRE_BY_NAME = {wire.name: wire for wire in WIRES}
 UPSTREAMS = {
     "via-openai": ("openai/gpt-4o-mini", WIRE_BY_NAME["compatible"]),
     "via-anthropic": ("anthropic/claude-sonnet-4-6", WIRE_BY_NAME["anthropic"]),
-    "via-google": ("gemini/gemini-2.5-pro", WIRE_BY_NAME["google"]),
+    "via-google": ("gemini/gemini-3.8-flash", WIRE_BY_NAME["google"]),
 }
 MODELS = list(UPSTREAMS)
 
