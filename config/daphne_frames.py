@@ -3,6 +3,7 @@ memory."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from daphne import ws_protocol
@@ -14,6 +15,7 @@ from config.frame_pace import (
     TURN_SECONDS,
     FrameCounter,
 )
+from streaming.doors.websocket.leaving import use_leaving_event
 
 FIRST_CONTROL_OPCODE = 8
 
@@ -26,6 +28,15 @@ class PacedDaphneProtocol(ws_protocol.WebSocketProtocol):
     def connectionMade(self) -> None:
         super().connectionMade()
         self._frame_counter = FrameCounter()
+        self._client_left = asyncio.Event()
+
+    def onConnect(self, request: Any) -> Any:
+        with use_leaving_event(self._client_left):
+            return super().onConnect(request)
+
+    def onClose(self, *reason: Any) -> None:
+        self._client_left.set()
+        super().onClose(*reason)
 
     def processData(self) -> bool:
         """Called until it returns false."""

@@ -3,6 +3,7 @@ arrived before anybody else has a turn."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,6 +11,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from chat.doors.registry import find_max_frame_bytes
 from config.frame_pace import CONTROL_FRAME_COST, MAX_READ_BYTES, FrameCounter
+from streaming.doors.websocket.leaving import use_leaving_event
 
 
 class PacedUvicornProtocol(WebSocketsSansIOProtocol):
@@ -22,13 +24,23 @@ class PacedUvicornProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: Any) -> None:
         self._frame_counter = FrameCounter()
+        self._client_left = asyncio.Event()
         super().connection_made(transport)
 
     def handle_connect(self, event: Any) -> None:
         path = unquote(event.path.partition("?")[0])
         if most := find_max_frame_bytes(path):
             self.conn.max_message_size = most
-        super().handle_connect(event)
+        with use_leaving_event(self._client_left):
+            super().handle_connect(event)
+
+    def handle_close(self, event: Any) -> None:
+        self._client_left.set()
+        super().handle_close(event)
+
+    def connection_lost(self, *error: Any) -> None:
+        self._client_left.set()
+        super().connection_lost(*error)
 
     def data_received(self, data: bytes) -> None:
         self._unread += data

@@ -41,7 +41,7 @@ from streaming.doors.frames import (
 from streaming.doors.hooks import get_simulated_drop
 from streaming.doors.session_holder import get_bye_retry_ms, open_connections, seconds_until_check
 from streaming.doors.websocket.flow_control import FrameBudget
-from streaming.doors.websocket.pace import FOLLOW_COST, CommandPace, get_pace
+from streaming.doors.websocket.pace import FOLLOW_COST, get_pace
 from streaming.doors.websocket.session_consumer import SessionConsumer
 from streaming.follow import Ended, follow_stream
 from streaming.hub import Notification, get_hub, user_group
@@ -83,7 +83,6 @@ class ChatConsumer(SessionConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._frame_budget = FrameBudget()
-        self._pace = CommandPace()
         self._followed: dict[str, FollowedAnswer] = {}
         self._subscriptions = ExitStack()
         self.user: Any = None
@@ -135,26 +134,24 @@ class ChatConsumer(SessionConsumer):
         if not self._frame_budget.try_consume():
             self.schedule_close(CLOSE_TOO_MANY_FRAMES)
             return
-        await self._wait_for_turn(1 + len(text_data or "") // CHARS_PER_COMMAND)
+        cost = 1 + len(text_data or "") // CHARS_PER_COMMAND
+        if not await self.wait_for_turn(cost) and cost > 1:
+            return  # only an abort still has an effect, and it is short
         try:
             await self._handle_frame(frames.parse_frame(text_data))
         except BadFrame as bad:
             await self._send(frames.encode_error(bad.request_id, bad.message))
 
-    async def _wait_for_turn(self, cost: int = 1) -> None:
-        if (delay := self._pace.reserve_turn(cost)) > 0:
-            await asyncio.sleep(delay)
-
     async def _handle_frame(self, frame: Send | Resume | Abort) -> None:
         match frame:
             case Send():
-                await self._wait_for_turn(SEND_COST - 1)
-                start = partial(self._start_reply, frame.fields)
-                self._start_following(frame, lambda: run_in_turn(self.user.pk, start))
+                if await self.wait_for_turn(SEND_COST - 1):
+                    start = partial(self._start_reply, frame.fields)
+                    self._start_following(frame, lambda: run_in_turn(self.user.pk, start))
             case Resume():
-                await self._wait_for_turn(FOLLOW_COST - 1)
-                find = partial(self._find_answer, frame.chat)
-                self._start_following(frame, lambda: run_in_db(find))
+                if await self.wait_for_turn(FOLLOW_COST - 1):
+                    find = partial(self._find_answer, frame.chat)
+                    self._start_following(frame, lambda: run_in_db(find))
             case Abort():
                 self._abort(frame.request_id)
 

@@ -22,7 +22,7 @@ from streaming.doors.hooks import get_revision, get_simulated_drop
 from streaming.doors.session_holder import open_connections, seconds_until_check
 from streaming.doors.websocket.command_queue import CommandQueue, run_command
 from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, FrameBudget, SendWindow
-from streaming.doors.websocket.pace import FOLLOW_COST, CommandPace, get_pace
+from streaming.doors.websocket.pace import FOLLOW_COST, get_pace
 from streaming.doors.websocket.protocol import (
     ApplicationCommand,
     Command,
@@ -53,7 +53,6 @@ class FollowConsumer(SessionConsumer):
         super().__init__(*args, **kwargs)
         self._send_window = SendWindow()
         self._frame_budget = FrameBudget()
-        self._pace = CommandPace()
         self._command_queue = CommandQueue()
         self._follow_tasks: dict[UUID, asyncio.Task[None]] = {}
         self._drop_task: asyncio.Task[None] | None = None
@@ -95,7 +94,7 @@ class FollowConsumer(SessionConsumer):
         if not self._frame_budget.try_consume():
             self.schedule_close(frames.CLOSE_TOO_MANY_FRAMES)
             return
-        await self._wait_for_turn()
+        await self.wait_for_turn()
         try:
             await self._handle_command(parse_command(text_data))
         except FrameRejected as rejection:
@@ -106,18 +105,17 @@ class FollowConsumer(SessionConsumer):
             # The client reconnects and sends the command again.
             self.schedule_close(frames.CLOSE_INTERNAL_ERROR)
 
-    async def _wait_for_turn(self, cost: int = 1) -> None:
-        if (delay := self._pace.reserve_turn(cost)) > 0:
-            await asyncio.sleep(delay)
-
     async def _handle_command(self, command: Command) -> None:
+        if self.has_client_left:
+            await self._handle_last_command(command)
+            return
         match command:
             case Hello():
                 if await self.check_session():
                     await self._send_counted(frames.encode_hello(self.revision))
             case Follow():
-                await self._wait_for_turn(FOLLOW_COST - 1)
-                self._start_following(command)
+                if await self.wait_for_turn(FOLLOW_COST - 1):
+                    self._start_following(command)
             case Unfollow():
                 self._stop_following(command.stream)
             case Stop():
@@ -128,9 +126,16 @@ class FollowConsumer(SessionConsumer):
                 if self._send_window.record_pong(command.n):
                     self._frame_budget.give_back()
             case ApplicationCommand():
-                await self._wait_for_turn(command.cost - 1)
-                self._command_queue.reserve_place(command)
-                self.start_task(self._run_command(command), command.name)
+                if await self.wait_for_turn(command.cost - 1):
+                    self._command_queue.reserve_place(command)
+                    self.start_task(self._run_command(command), command.name)
+
+    async def _handle_last_command(self, command: Command) -> None:
+        """A client that sent a stop and left wants it all the same. It is too late for the others,
+        which end with the socket."""
+        if isinstance(command, Stop):
+            await asyncio.sleep(self._pace.reserve_turn())
+            await self._stop_stream(command.stream)
 
     async def _run_command(self, command: ApplicationCommand) -> None:
         """A socket that closes meanwhile loses the answer. Its client sends the request again."""

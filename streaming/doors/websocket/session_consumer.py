@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from streaming.doors import frames
@@ -11,6 +12,8 @@ from streaming.doors.credentials import get_credential
 from streaming.doors.session_holder import SessionHolder
 from streaming.doors.unverified import unverified_sockets
 from streaming.doors.websocket.direct import DirectConsumer
+from streaming.doors.websocket.leaving import get_leaving_event
+from streaming.doors.websocket.pace import CommandPace
 
 
 class SessionConsumer(SessionHolder, DirectConsumer):
@@ -18,6 +21,11 @@ class SessionConsumer(SessionHolder, DirectConsumer):
 
     # Of the two bases, one says when to close and the other does it.
     schedule_close = DirectConsumer.schedule_close
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pace = CommandPace()
+        self._client_left = get_leaving_event()
 
     async def on_session_opened(self, user: Any) -> None:
         """Called once the socket is accepted and its session is valid."""
@@ -55,3 +63,19 @@ class SessionConsumer(SessionHolder, DirectConsumer):
             return
         self.count_connection(user_or_error)
         await self.on_session_opened(user_or_error)
+
+    # Frames of a client
+
+    @property
+    def has_client_left(self) -> bool:
+        """Whether nobody reads the answers to the frames that still wait."""
+        return self._client_left.is_set()
+
+    async def wait_for_turn(self, cost: int = 1) -> bool:
+        """Wait for the turn of so many commands of this user, or until the client has left. Return
+        whether it is still there."""
+        if not self.has_client_left and (delay := self._pace.reserve_turn(cost)) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._client_left.wait()
+        return not self.has_client_left
