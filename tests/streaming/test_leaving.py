@@ -17,8 +17,9 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import User
 from chat.doors.ai_sdk import frames
-from chat.doors.ai_sdk.frames import Abort, Resume, Send, parse_frame
+from chat.doors.ai_sdk.frames import parse_frame
 from chat.doors.ai_sdk.websocket import CHARS_PER_COMMAND, ChatConsumer
+from streaming.asgi import Send
 from streaming.doors.websocket.consumer import FollowConsumer
 from streaming.doors.websocket.leaving import use_leaving_event
 from streaming.doors.websocket.pace import CommandPace
@@ -48,25 +49,35 @@ class BusyPace(CommandPace):
         return 3_600.0
 
 
+async def ignore(message: Any) -> None:
+    pass
+
+
 async def run_until_client_leaves(
     consumer: FollowConsumer | ChatConsumer, client_left: asyncio.Event, *texts: str
-) -> None:
-    """Run a socket whose client sends these frames, and leaves while the first waits for its
-    turn."""
-    inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    for text in texts:
-        inbox.put_nowait({"type": "websocket.receive", "text": text})
-
-    async def ignore(message: Any) -> None:
-        pass
-
+) -> int:
+    """Run a socket whose client sends these frames, and leaves while the first waits for its turn.
+    Return how many turns of the event loop the socket takes to end."""
+    inbox = fill_inbox(*texts)
     consumer.user, consumer._pace = SimpleNamespace(pk=7), BusyPace()
     running = asyncio.create_task(consumer({"type": "websocket"}, inbox.get, ignore))
+    turn_count = 0
     async with asyncio.timeout(TIMEOUT_SECONDS):
         await consumer._pace.asked.wait()
         client_left.set()
         inbox.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        while not running.done():
+            await asyncio.sleep(0)
+            turn_count += 1
         await running
+    return turn_count
+
+
+def fill_inbox(*texts: str) -> asyncio.Queue[dict[str, Any]]:
+    inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    for text in texts:
+        inbox.put_nowait({"type": "websocket.receive", "text": text})
+    return inbox
 
 
 def build_command(kind: str) -> str:
@@ -81,8 +92,31 @@ async def test_a_socket_whose_client_left_waits_for_no_turn(
     with use_leaving_event(client_left):
         consumer = FollowConsumer()
     monkeypatch.setattr(consumer, "_start_following", followed.append)
-    await run_until_client_leaves(consumer, client_left, *[build_command("follow")] * 50)
+    frame_count = 50
+    texts = [build_command("follow")] * frame_count
+    turn_count = await run_until_client_leaves(consumer, client_left, *texts)
     assert not followed
+    assert turn_count < frame_count, "with many sockets, each turn of the event loop is long"
+
+
+async def test_sockets_take_turns_while_their_clients_are_there() -> None:
+    handled: list[str] = []
+
+    def record_as(name: str) -> Send:
+        async def record(message: Any) -> None:
+            handled.append(name)
+
+        return record
+
+    running = []
+    for name in "ab":
+        consumer = FollowConsumer()
+        consumer.user = SimpleNamespace(pk=7)
+        inbox = fill_inbox(*['{"type": "ping"}'] * 10)
+        inbox.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        running.append(consumer({"type": "websocket"}, inbox.get, record_as(name)))
+    await asyncio.gather(*running)
+    assert handled == ["a", "b"] * 10
 
 
 async def test_a_stop_takes_effect_though_its_client_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +147,7 @@ async def test_only_an_abort_takes_effect_after_its_client_left(
     parsed: list[str] = []
     aborted: list[str] = []
 
-    def parse(text: str) -> Send | Resume | Abort:
+    def parse(text: str) -> frames.Send | frames.Resume | frames.Abort:
         parsed.append(text)
         return parse_frame(text)
 

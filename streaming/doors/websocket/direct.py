@@ -1,4 +1,4 @@
-"""A consumer without Channels' thread hop."""
+"""A consumer without Channels' hop through a thread."""
 
 from __future__ import annotations
 
@@ -9,26 +9,38 @@ from typing import Any
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from streaming.doors.websocket.leaving import get_leaving_event
+
 
 class DirectConsumer(AsyncWebsocketConsumer):
-    """A WebSocket consumer that uses neither a channel nor a thread of its own.
+    """A WebSocket consumer that uses neither a channel nor a thread of its own, nor a task for each
+    message.
 
     Channels subscribes each socket to the channel layer, which may be down, and closes database
     connections in a thread that all sockets share, before each message and after the last. The hub
     has the only channel of the process, and subclasses open no database connection.
     """
 
-    channel_layer_alias = "none"
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._close_task: asyncio.Task[None] | None = None
+        self._client_left = get_leaving_event()
 
-    async def __call__(self, *args: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scope, self.base_send = scope, send
         try:
-            await super().__call__(*args)
+            with suppress(StopConsumer):
+                while True:
+                    await self.dispatch(await receive())
+                    if not self.has_client_left:
+                        await asyncio.sleep(0)  # others take turns with a client of many frames
         finally:
             self.clean_up()
+
+    @property
+    def has_client_left(self) -> bool:
+        """Whether nobody reads the answers to the frames that still wait."""
+        return self._client_left.is_set()
 
     def clean_up(self) -> None:
         """Called once, however the socket ends: a disconnect, an error or a shutdown."""

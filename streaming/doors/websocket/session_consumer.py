@@ -12,7 +12,6 @@ from streaming.doors.credentials import get_credential
 from streaming.doors.session_holder import SessionHolder
 from streaming.doors.unverified import unverified_sockets
 from streaming.doors.websocket.direct import DirectConsumer
-from streaming.doors.websocket.leaving import get_leaving_event
 from streaming.doors.websocket.pace import CommandPace
 
 
@@ -25,7 +24,6 @@ class SessionConsumer(SessionHolder, DirectConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pace = CommandPace()
-        self._client_left = get_leaving_event()
 
     async def on_session_opened(self, user: Any) -> None:
         """Called once the socket is accepted and its session is valid."""
@@ -65,11 +63,6 @@ class SessionConsumer(SessionHolder, DirectConsumer):
         await self.on_session_opened(user_or_error)
 
     # Frames of a client
-
-    @property
-    def has_client_left(self) -> bool:
-        """Whether nobody reads the answers to the frames that still wait."""
-        return self._client_left.is_set()
 
     async def wait_for_turn(self, cost: int = 1) -> bool:
         """Wait for the turn of so many commands of this user, or until the client has left. Return
