@@ -423,7 +423,8 @@ MAX_TOKEN_REQUESTS_PER_MINUTE = env.read_int(
     default=600,
     minimum=1,
 )
-"""The number of requests to the API with one access token in a minute, in each process."""
+"""The number of requests to the API with one access token in a minute, in each process. Event
+streams and handshakes of sockets are requests, too."""
 
 MAX_CHARS_PER_MINUTE = env.read_int(
     "MAX_CHARS_PER_MINUTE",  # characters

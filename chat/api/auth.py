@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.memory_limits import FormLimiter
 from accounts.models import User
+from accounts.tokens.limits import count_request
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import find_tokens, record_use
 from chat.api.problems import Problem
@@ -19,9 +18,6 @@ from streaming.doors.origin import is_same_origin_request
 JSON_TYPES = frozenset({"application/json"})
 EMPTY = (None, "", "0")
 """Lengths of a body that is not there."""
-
-_limiter = FormLimiter(settings.MAX_TOKEN_REQUESTS_PER_MINUTE, max_of_all=0)
-"""The requests with each token."""
 
 
 class ApiUser:
@@ -35,12 +31,14 @@ class ApiUser:
 def authenticate(request: HttpRequest, needed: Scope) -> User:
     """The user of a program's token with a right, or of a session of our own pages. Raises
     Problem."""
-    require_json(request)
     headers = _get_headers(request)
     credential = get_credential(headers)
     if credential is not None and credential.is_token:
-        return _authenticate_token(request, credential, needed)
-    return _authenticate_session(request, {"headers": headers})
+        user = _authenticate_token(request, credential, needed)
+    else:
+        user = _authenticate_session(request, {"headers": headers})
+    require_json(request)
+    return user
 
 
 def authenticate_program(request: HttpRequest, needed: Scope) -> User:
@@ -60,8 +58,13 @@ def _get_headers(request: HttpRequest) -> list[tuple[bytes, bytes]]:
 
 def require_json(request: HttpRequest) -> None:
     """A form of a browser is no JSON, so no page of another site can send one that is read."""
-    if request.content_type not in JSON_TYPES and request.META.get("CONTENT_LENGTH") not in EMPTY:
+    if request.content_type not in JSON_TYPES and _has_body(request):
         raise Problem(415, "no_json", _("Send JSON, as “Content-Type: application/json”."))
+
+
+def _has_body(request: HttpRequest) -> bool:
+    """A body that is sent in chunks has no length, so it has to be looked at."""
+    return request.META.get("CONTENT_LENGTH") not in EMPTY or bool(request.body)
 
 
 def get_user(request: HttpRequest) -> User:
@@ -92,7 +95,7 @@ def use_token(credential: Credential, needed: Scope) -> User:
     token = find_tokens([credential.value]).get(credential.value)
     if token is None:
         raise build_signed_out()
-    if seconds := _limiter.try_consume(str(token.pk), is_known=True):
+    if seconds := count_request(token):
         text = _("This access token was used too often. Try again in a moment.")
         raise Problem(429, "too_many", text, headers={"Retry-After": str(seconds)})
     if not token.allows(needed):

@@ -4,7 +4,7 @@ access token of a program."""
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from django.utils.module_loading import import_string
@@ -24,12 +24,21 @@ class Credential(NamedTuple):
     is_token: bool
 
 
+def _count_nothing() -> int:
+    return 0
+
+
 class Access(NamedTuple):
-    """The user of a credential, and whether it may read and change the user's streams."""
+    """The user of a credential, and whether it may read and change the user's streams.
+
+    `count_request` is called for each new connection. It returns 0, or the seconds until the
+    credential may open one.
+    """
 
     user: Any
     may_read: bool = True
     may_write: bool = True
+    count_request: Callable[[], int] = _count_nothing
 
 
 def get_credential(headers: Any) -> Credential | None:

@@ -15,7 +15,7 @@ from django.db.utils import Error as DatabaseFailure
 from streaming.conf import engine_settings
 from streaming.database import CONNECTION_ERRORS
 from streaming.doors import frames
-from streaming.doors.credentials import Credential, load_access
+from streaming.doors.credentials import Access, Credential, load_access
 from streaming.outage import outage_monitor
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,14 @@ SESSION_CHECK_SECONDS = 10.0
 
 class MissingRight(Exception):
     """The token is valid, and may not read streams."""
+
+
+class TooManyRequests(Exception):
+    """The token was used too often. It may be used again in so many seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class SessionHolder(ABC):
@@ -101,6 +109,8 @@ class SessionHolder(ABC):
             return frames.CLOSE_SIGNED_OUT
         if isinstance(user_or_error, MissingRight):
             return frames.CLOSE_MISSING_RIGHT
+        if isinstance(user_or_error, TooManyRequests):
+            return frames.CLOSE_TOO_MANY_REQUESTS
         return frames.CLOSE_TOO_MANY_SOCKETS if has_too_many_connections(user_or_error) else None
 
     def count_connection(self, user: Any) -> None:
@@ -142,15 +152,28 @@ class SessionHolder(ABC):
         self._recheck_task = None
         self._apply_check(user_or_error)
 
+    async def open_session(self) -> Any:
+        """The same for a connection that opens, which counts as a request of its token. Then the
+        error may be TooManyRequests, too."""
+        access = await self._load_access()
+        if isinstance(access, Access) and (seconds := access.count_request()):
+            return TooManyRequests(seconds)
+        return self._find_user(access)
+
     async def load_user_or_error(self) -> Any:
         """The user of the session or token, None if it has none, or an error: of the database, or
         MissingRight if the token may not read."""
+        return self._find_user(await self._load_access())
+
+    async def _load_access(self) -> Access | DatabaseFailure | None:
         try:
-            access = await load_access(self._credential)
+            return await load_access(self._credential)
         except DatabaseFailure as error:
             return error
-        if access is None:
-            return None
+
+    def _find_user(self, access: Access | DatabaseFailure | None) -> Any:
+        if not isinstance(access, Access):
+            return access
         self.may_write = access.may_write
         is_allowed = access.may_read or not self.needs_read_right
         return access.user if is_allowed else MissingRight()

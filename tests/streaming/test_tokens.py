@@ -191,6 +191,46 @@ def test_a_revoked_token_closes_its_sockets_at_once(
     assert exchange(other, type="ping", n=1)["type"] == "pong"
 
 
+# The limit of a token
+
+LIMIT = 4
+
+
+@pytest.fixture
+def strict_web(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
+) -> Iterator[Web]:
+    with run_web(request, "daphne", MAX_TOKEN_REQUESTS_PER_MINUTE=str(LIMIT)) as web:
+        yield web
+
+
+def test_event_streams_sockets_and_requests_count_together(
+    strict_web: Web, owner: User, stream: Stream
+) -> None:
+    token = create(owner, Scope.READ)
+    headers = {"Authorization": f"Bearer {token}"}
+    paths = [f"/api/streams/{stream.uuid}/events", "/api/streams/events", "/api/keys"]
+
+    def open_socket() -> ClientConnection:
+        address = strict_web.url.replace("http", "ws") + "/ws/"
+        return connect(address, additional_headers=headers, proxy=None)
+
+    with open_socket() as socket:
+        assert json.loads(socket.recv(10))["type"] == "hello"
+        for path in paths:
+            with request_events(strict_web.port, path, **headers) as answer:
+                assert answer.status == 200
+        for path in paths:
+            with request_events(strict_web.port, path, **headers) as answer:
+                refused = answer.status, json.loads(answer.read_body())["code"]
+                assert refused == (429, "too_many")
+                assert 0 < int(answer.headers["Retry-After"]) <= 60
+        with open_socket() as refused_socket:
+            assert read_close_code(refused_socket) == 4031
+        follow = exchange(socket, type="follow", stream=str(stream.uuid))
+        assert follow["type"] in {"state", "chunk"}, "frames have limits of their own"
+
+
 def test_a_cookie_from_another_origin_still_opens_no_socket(web: Web, owner: User) -> None:
     headers = {"Cookie": f"sessionid={create_session_key(owner)}", "X-Request": str(uuid4())}
     with (

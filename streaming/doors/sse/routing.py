@@ -15,6 +15,7 @@ from streaming.doors import frames
 from streaming.doors.credentials import get_credential
 from streaming.doors.frames import FrameRejected
 from streaming.doors.origin import get_header, is_same_origin_request
+from streaming.doors.session_holder import TooManyRequests
 from streaming.doors.sse.event_stream import EventStream
 from streaming.doors.sse.request import EventRequest, parse_request
 from streaming.doors.unverified import unverified_sockets
@@ -30,6 +31,9 @@ RETRY_AFTER_SECONDS = 5
 SIGNED_OUT = FrameRejected("signed_out", "Sign in first, or send a valid access token.")
 MISSING_RIGHT = FrameRejected("missing_right", "This access token does not have the right “read”.")
 TOO_MANY = FrameRejected("too_many", "You have too many open connections. Close a tab.")
+USED_TOO_OFTEN = FrameRejected(
+    "too_many", "This access token was used too often. Try again in a moment."
+)
 DATABASE_AWAY = FrameRejected("unavailable", "The database does not answer. Try again soon.")
 FOREIGN_PAGE = FrameRejected("foreign_page", "Only our own pages may read this.")
 WRONG_METHOD = FrameRejected("bad_method", "Read this address with GET.")
@@ -38,6 +42,7 @@ STATUS_BY_CLOSE_CODE = {
     frames.CLOSE_SIGNED_OUT: (401, SIGNED_OUT),
     frames.CLOSE_MISSING_RIGHT: (403, MISSING_RIGHT),
     frames.CLOSE_TOO_MANY_SOCKETS: (429, TOO_MANY),
+    frames.CLOSE_TOO_MANY_REQUESTS: (429, USED_TOO_OFTEN),
     frames.CLOSE_INTERNAL_ERROR: (503, DATABASE_AWAY),
 }
 
@@ -85,10 +90,11 @@ class _Responder:
     async def _respond_to_session(
         self, response: EventStream, name: str | None, receive: Receive
     ) -> None:
-        user = await response.load_user_or_error()
+        user = await response.open_session()
         if (code := response.get_refusal_code(user)) is not None:
             await unverified_sockets.wait_to_refuse(code)
-            await self._send_refusal(*STATUS_BY_CLOSE_CODE[code])
+            seconds = user.seconds if isinstance(user, TooManyRequests) else RETRY_AFTER_SECONDS
+            await self._send_refusal(*STATUS_BY_CLOSE_CODE[code], retry_after=seconds)
             return
         response.count_connection(user)
         try:
@@ -114,13 +120,15 @@ class _Responder:
         query = self._scope["query_string"].decode("latin-1")
         return parse_request(name, query, get_header(self._scope, b"last-event-id"))
 
-    async def _send_refusal(self, status: int, rejection: FrameRejected) -> None:
+    async def _send_refusal(
+        self, status: int, rejection: FrameRejected, *, retry_after: int = RETRY_AFTER_SECONDS
+    ) -> None:
         body = f"{frames.encode_error(rejection)}\n".encode()
         headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         if status == 405:
             headers["Allow"] = "GET"
         if status in (429, 503):
-            headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            headers["Retry-After"] = str(retry_after)
         await self._start_response(status, headers)
         is_head = self._scope["method"] == "HEAD"
         await self._send({"type": "http.response.body", "body": b"" if is_head else body})

@@ -38,7 +38,7 @@ class SessionConsumer(SessionHolder, DirectConsumer):
 
     async def _connect_after_check(self) -> None:
         """Check the session before the handshake: no data of a refused client is read."""
-        user_or_error = await self.load_user_or_error()
+        user_or_error = await self.open_session()
         if (code := self.get_refusal_code(user_or_error)) is not None:
             await unverified_sockets.wait_to_refuse(code)
             await self.close()
@@ -51,7 +51,7 @@ class SessionConsumer(SessionHolder, DirectConsumer):
         """Check the session while the handshake is on its way. This takes a slot of `address`."""
         code: int | None = frames.CLOSE_INTERNAL_ERROR
         try:
-            user_or_error, _ = await asyncio.gather(self.load_user_or_error(), self.accept())
+            user_or_error, _ = await asyncio.gather(self.open_session(), self.accept())
             code = self.get_refusal_code(user_or_error)
         finally:
             unverified_sockets.release_slot(address, is_closing=code is not None)

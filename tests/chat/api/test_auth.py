@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from uuid import uuid4
 
 import pytest
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.base import BaseHandler
 from django.http import HttpResponse
 from django.test import Client
 
 from accounts.memory_limits import FormLimiter
 from accounts.models import AccessToken, User
+from accounts.tokens import limits
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
-from chat.api import auth
 from chat.api.problems import Problem
 from tests.chat.api.conftest import Program, create_program
 from tests.factories import create_session_key
@@ -96,7 +99,7 @@ def test_a_token_needs_neither_origin_nor_form_token(owner: User) -> None:
 
 
 def test_a_token_has_a_limit_of_its_own(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "_limiter", FormLimiter(2, max_of_all=0))
+    monkeypatch.setattr(limits, "_limiter", FormLimiter(2, max_of_all=0))
     first, second = create_program(owner), create_program(owner)
     assert [first.get("/keys").status_code for _ in range(3)] == [200, 200, 429]
     refused = first.get("/keys")
@@ -134,6 +137,38 @@ def test_a_body_that_is_not_json_is_refused(owner: User, kind: str) -> None:
             "POST", path, body, kind, headers=program.headers | {"Idempotency-Key": "k"}
         )
         assert (answer.status_code, answer.json()["code"]) == (415, "no_json")
+
+
+@pytest.mark.parametrize("path", ["/api/conversations", "/api/ag-ui/", "/api/chat"])
+@pytest.mark.parametrize("body", [b"{}", b""])
+def test_a_body_in_chunks_is_no_exception(owner: User, path: str, body: bytes) -> None:
+    """It has no Content-Length."""
+    token = create_token(owner, "Program", [Scope.WRITE], None)[1]
+    headers = [
+        (b"host", b"testserver"),
+        (b"authorization", f"Bearer {token}".encode()),
+        (b"content-type", b"text/plain"),
+        (b"transfer-encoding", b"chunked"),
+    ]
+    handler = BaseHandler()
+    handler.load_middleware()
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
+    answer = handler.get_response(ASGIRequest(scope, BytesIO(body)))
+    assert (answer.status_code == 415) == bool(body)
+
+
+def test_a_refused_body_counts_for_the_limit_of_its_token(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_limiter", FormLimiter(1, max_of_all=0))
+    program = create_program(owner)
+    statuses = [
+        program.client.generic(
+            "POST", "/api/conversations", b"x", "text/plain", headers=program.headers
+        ).status_code
+        for _ in range(2)
+    ]
+    assert statuses == [415, 429]
 
 
 def test_a_use_is_recorded(owner: User) -> None:

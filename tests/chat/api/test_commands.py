@@ -10,9 +10,10 @@ from pytest_django import Settings
 
 from accounts.memory_limits import FormLimiter
 from accounts.models import User
+from accounts.tokens import limits
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
-from chat.api import auth, commands
+from chat.api import commands
 from chat.models import Conversation, Message
 from streaming import lifecycle
 from streaming.doors.credentials import Credential
@@ -102,7 +103,7 @@ def test_a_token_needs_the_right_and_has_a_limit(
     assert find_refusal(owner, Credential("hft_" + "a" * 43, is_token=True)).code == "signed_out"
     writer = create(Scope.WRITE)
     assert send(owner, writer)["stream"]
-    monkeypatch.setattr(auth, "_limiter", FormLimiter(1, max_of_all=0))
+    monkeypatch.setattr(limits, "_limiter", FormLimiter(1, max_of_all=0))
     send(owner, writer)
     refusal = find_refusal(owner, writer)
     assert refusal.code == "too_many"

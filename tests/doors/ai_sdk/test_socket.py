@@ -16,9 +16,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from accounts.memory_limits import FormLimiter
 from accounts.models import User
+from accounts.tokens import limits
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token, revoke_tokens
-from chat.api import auth
 from chat.api.problems import Problem
 from chat.doors.ai_sdk.frames import MAX_FRAME_BYTES, Send, parse_frame
 from chat.doors.ai_sdk.websocket import CHARS_PER_COMMAND, MAX_ANSWERS, ChatConsumer
@@ -295,7 +295,7 @@ def consumer(owner: User) -> ChatConsumer:
 def test_a_message_counts_for_the_limit_of_its_token(
     consumer: ChatConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "_limiter", FormLimiter(1, max_of_all=0))
+    monkeypatch.setattr(limits, "_limiter", FormLimiter(1, max_of_all=0))
     fields = build_body("chat", build_message("m", "Why do tides lag?"))
     assert consumer._start_reply(fields)
     with pytest.raises(Problem) as raised:
