@@ -65,11 +65,12 @@ def send_request(
         raise
     except Exception as error:
         # httpcore2's own errors, those of TLS, and those of h11 about a malformed response.
-        raise RequestFailed(f"The request failed: {type(error).__name__}.") from error
+        raise _build_failure(error) from error
     finally:
         connection.close()
     if 300 <= response.status < 400:
-        raise RequestFailed("The server redirects, and redirects are not followed.")
+        text = "The server redirects, and redirects are not followed."
+        raise RequestFailed(text, response.status)
     return response
 
 
@@ -98,12 +99,22 @@ def _receive_response(
     response = connection.handle_request(request)
     stream = response.extensions["network_stream"]
     if not isinstance(stream, LimitedStream):  # an upgrade
-        raise RequestFailed("The server changes the protocol.")
+        raise RequestFailed("The server changes the protocol.", response.status)
     stream.remaining_bytes += limits.max_body_bytes
     headers = {_decode(name).lower(): _decode(value) for name, value in response.headers}
     if headers.get("content-encoding", "identity") != "identity":
-        raise RequestFailed("The server compressed its response.")
-    return OutboundResponse(response.status, headers, response.read())
+        raise RequestFailed("The server compressed its response.", response.status)
+    try:
+        return OutboundResponse(response.status, headers, response.read())
+    except RequestFailed as failed:
+        failed.status = response.status
+        raise
+    except Exception as error:
+        raise _build_failure(error, response.status) from error
+
+
+def _build_failure(error: Exception, status: int | None = None) -> RequestFailed:
+    return RequestFailed(f"The request failed: {type(error).__name__}.", status)
 
 
 def _decode(text: bytes) -> str:

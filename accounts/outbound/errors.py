@@ -19,4 +19,8 @@ class RefusedAddress(OutboundError):
 
 class RequestFailed(OutboundError):
     """The server is away, too slow, sends too much, or answers with something else than asked.
-    The message is for the log."""
+    The message is for the log. `status` is that of the answer, None if its headers did not come."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.outbound.client import Limits, send_request
-from accounts.outbound.errors import OutboundError, RefusedAddress
+from accounts.outbound.errors import RefusedAddress, RequestFailed
 from accounts.sealing import SealBroken
 from chat.models import Webhook, WebhookDelivery
 from chat.webhooks.actions import open_secret, switch_webhook
@@ -121,20 +121,23 @@ def attempt(webhook: Webhook, delivery: WebhookDelivery) -> bool:
 
 
 def _send(webhook: Webhook, delivery: WebhookDelivery) -> tuple[int | None, Failure | None]:
-    """The status of the answer, and why it is no success."""
+    """The status of the answer, and why it is no success. Only the status counts: the body may be
+    too long, compressed or cut."""
     body = encode_event(delivery)
     try:
         secret = open_secret(webhook)
         headers = build_headers(secret, build_event_id(delivery), int(time.time()), body)
         answer = send_request("POST", webhook.address, headers=headers, body=body, limits=LIMITS)
+        status: int | None = answer.status
     except SealBroken:
         return None, Failure.SEALED
     except RefusedAddress:
         return None, Failure.REFUSED
-    except OutboundError:
+    except RequestFailed as failed:
+        status = failed.status
+    if status is None:
         return None, Failure.NO_ANSWER
-    is_success = 200 <= answer.status < 300
-    return answer.status, None if is_success else Failure.BAD_STATUS
+    return status, None if 200 <= status < 300 else Failure.BAD_STATUS
 
 
 def _find_next_attempt(delivery: WebhookDelivery) -> datetime | None:

@@ -25,7 +25,7 @@ from chat.webhooks.delivery import deliver_next
 from streaming import lifecycle
 from streaming.lifecycle import Ending
 from streaming.models import State
-from tests.accounts.raw_server import RawServer, send_document, serve
+from tests.accounts.raw_server import Answer, RawServer, send_bytes, send_document, serve
 from tests.chat.factories import claim_reply, finish_reply, start_reply
 from tests.factories import create_signed_in_client, run_at_once
 
@@ -184,7 +184,7 @@ def test_a_failed_attempt_is_made_again_with_longer_pauses(owner: User) -> None:
         webhook, _ = create_webhook(owner, server.get_url())
         entry = end_reply(owner, webhook)
         for number, (status, failure) in enumerate(
-            [(500, "bad_status"), (None, "no_answer"), (429, "bad_status")]
+            [(500, "bad_status"), (302, "bad_status"), (429, "bad_status")]
         ):
             assert deliver_next()
             entry.refresh_from_db()
@@ -201,6 +201,34 @@ def test_a_failed_attempt_is_made_again_with_longer_pauses(owner: User) -> None:
     assert (entry.status, entry.attempts, entry.failure) == ("delivered", 4, "")
     ids = {parse_request(request)[0]["webhook-id"] for request in server.requests}
     assert ids == {events.build_event_id(entry)}
+
+
+LONG_BODY = b"a" * (delivery.LIMITS.max_body_bytes + 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "logged"),
+    [
+        (send_document(b"", "307 Keep", "Location: https://example.org"), (307, "bad_status")),
+        (send_document(LONG_BODY, "500 Oh"), (500, "bad_status")),
+        (send_document(b"", "500 Oh", "Content-Encoding: gzip"), (500, "bad_status")),
+        (send_bytes(b"HTTP/1.1 502 Oh\r\nContent-Length: 9\r\n\r\n"), (502, "bad_status")),
+        (send_document(LONG_BODY), (200, "")),
+        (send_document(b"", "200 OK", "Content-Encoding: gzip"), (200, "")),
+        (send_bytes(b""), (None, "no_answer")),
+    ],
+    ids=["redirect", "long", "compressed", "cut", "long success", "compressed success", "closed"],
+)
+def test_the_log_has_the_status_of_an_answer_that_is_not_used(
+    owner: User, answer: Answer, logged: tuple[int | None, str]
+) -> None:
+    with serve(answer) as server:
+        webhook, _ = create_webhook(owner, server.get_url())
+        entry = end_reply(owner, webhook)
+        assert deliver_next()
+    entry.refresh_from_db()
+    assert (entry.last_status, entry.failure) == logged
+    assert entry.status == ("waiting" if entry.failure else "delivered")
 
 
 def test_after_a_day_a_delivery_is_given_up_and_can_be_sent_again(owner: User) -> None:
