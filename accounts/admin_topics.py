@@ -20,6 +20,7 @@ TOPICS: dict[str, tuple[str | Promise, Names]] = {
             "accounts.Invitation": _("Invitations"),
             "socialaccount.SocialAccount": _("Linked accounts"),
             "accounts.AccessToken": _("Access tokens"),
+            "chat.Webhook": _("Webhooks"),
         },
     ),
     "keys": (

@@ -34,6 +34,7 @@ urlpatterns = [
     path("settings/data/", retention_views.data_page, name="data"),
     path("settings/webhooks/", webhook_views.webhooks_page, name="webhooks"),
     path("settings/webhooks/<uuid:id>/", webhook_views.webhook_page, name="webhook"),
+    path("settings/webhooks/<uuid:id>/secret/", webhook_views.renew_secret, name="webhook-secret"),
     path(
         "settings/webhooks/<uuid:id>/switch/", webhook_views.switch_webhook, name="webhook-switch"
     ),

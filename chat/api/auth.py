@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from accounts.allauth_views import has_recent_confirmation
 from accounts.models import User
 from accounts.tokens.limits import count_request
 from accounts.tokens.models import Scope
@@ -113,6 +114,14 @@ def _authenticate_session(request: HttpRequest, scope: dict[str, Any]) -> User:
     if not is_named or not is_same_origin_request(scope):
         raise _build_foreign_page()
     return user
+
+
+def require_recent_confirmation(request: HttpRequest) -> None:
+    """For what a page of ours does only after the person has proved to be there. A token has its
+    rights instead. Raises Problem."""
+    if not hasattr(request, "token_user") and not has_recent_confirmation(request):
+        text = _("Confirm it’s you at /accounts/reauthenticate/, then try again.")
+        raise Problem(403, "confirm_first", text)
 
 
 def _names_origin(request: HttpRequest) -> bool:

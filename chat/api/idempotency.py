@@ -12,12 +12,13 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4, uuid5
 
 from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -36,10 +37,12 @@ MAX_BATCHES = 50
 
 @dataclass(frozen=True, slots=True)
 class RequestOnce:
-    """`id` is the same for the same key of the same person."""
+    """`id` is the same for the same key of the same person. `first_at` is the time of the first
+    request with the key."""
 
     id: UUID
     is_repeated: bool
+    first_at: datetime
 
 
 HasEffect = Callable[[User, UUID], bool]
@@ -49,6 +52,11 @@ HasEffect = Callable[[User, UUID], bool]
 def has_reply(user: User, request_id: UUID) -> bool:
     reply = find_reply(user, request_id)
     return reply is not None and reply.conversation.deleted_at is None
+
+
+def check_later(user: User, request_id: UUID) -> bool:
+    """For requests whose view looks for the effect itself."""
+    return True
 
 
 @contextmanager
@@ -79,7 +87,7 @@ def run_once(
         raise Problem(422, "bad_key", text % {"count": MAX_KEY_CHARS})
     with transaction.atomic():
         if not key:
-            yield RequestOnce(uuid4(), is_repeated=False)
+            yield RequestOnce(uuid4(), is_repeated=False, first_at=timezone.now())
             return
         id = uuid5(NAMESPACE, f"{user.pk} {key}")
         digest = hashlib.sha256(described).hexdigest()
@@ -88,7 +96,8 @@ def run_once(
         )
         if not is_new:
             _check_repetition(row, digest, user, has_effect)
-        yield RequestOnce(id, is_repeated=not is_new)
+        first_at = timezone.now() if is_new else row.created_at
+        yield RequestOnce(id, is_repeated=not is_new, first_at=first_at)
 
 
 def _check_repetition(

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 from ninja import Router, Status
 
+from accounts.models import User
 from accounts.outbound.errors import RefusedAddress
+from accounts.sealing import SealBroken
 from chat import access
 from chat.api import schemas
-from chat.api.auth import ApiUser, get_user
+from chat.api.auth import ApiUser, get_user, require_recent_confirmation
+from chat.api.idempotency import RequestOnce, check_later, idempotent_request
 from chat.api.problems import Problem
 from chat.models import Webhook, WebhookDelivery
 from chat.webhooks import actions
 from chat.webhooks.log import read_log
 
 router = Router(auth=ApiUser(), tags=["webhooks"])
+
+SECRET_REPEATED_FOR = timedelta(hours=1)
+"""For so long the same request with the same idempotency key gets the secret again."""
 
 
 @router.get("", response=schemas.WebhookList, by_alias=True)
@@ -28,10 +38,22 @@ def list_webhooks(request: HttpRequest) -> object:
 
 @router.post("", response={201: schemas.NewWebhook}, by_alias=True)
 def create_webhook(request: HttpRequest, body: schemas.WebhookIn) -> object:
-    """The secret is shown only now. The same address again is refused, so no second webhook is
-    made, whatever the idempotency key."""
+    """The secret is shown only now, and to the same request with the same idempotency key within an
+    hour. The same address again is refused."""
+    user = get_user(request)
+    require_recent_confirmation(request)
+    with idempotent_request(request, user, has_effect=check_later) as once:
+        if once.is_repeated:
+            made = _find_created(user, body.address, once)
+        else:
+            made = _create(user, body.address, request)
+    return Status(201, made)
+
+
+@sensitive_variables("secret")
+def _create(user: User, address: str, request: HttpRequest) -> schemas.NewWebhook:
     try:
-        row, secret = actions.create_webhook(get_user(request), body.address, request)
+        row, secret = actions.create_webhook(user, address, request)
     except RefusedAddress as refusal:
         raise Problem(422, "bad_address", refusal.message) from None
     except actions.WebhookExists:
@@ -40,7 +62,44 @@ def create_webhook(request: HttpRequest, body: schemas.WebhookIn) -> object:
         raise Problem(422, "too_many_webhooks", actions.describe_too_many_webhooks()) from None
     except actions.TooManyChanges:
         raise Problem(429, "too_many", actions.TOO_MANY_CHANGES) from None
-    return Status(201, schemas.NewWebhook(**_describe_webhook(row), secret=secret))
+    return _build_new_webhook(row, secret)
+
+
+def _find_created(user: User, address: str, once: RequestOnce) -> schemas.NewWebhook:
+    row = Webhook.objects.owned_by(user).filter(address=address).first()
+    if row is None:
+        raise Problem(410, "gone", _("The webhook that this request created was deleted since."))
+    return _build_new_webhook(row, _read_secret(row, once))
+
+
+def _read_secret(row: Webhook, once: RequestOnce) -> str:
+    """The present secret, for a program that has missed the answer to the same request."""
+    try:
+        if timezone.now() - once.first_at <= SECRET_REPEATED_FOR:
+            return actions.open_secret(row)
+    except SealBroken:
+        pass
+    text = _("This secret is not shown any more. Make a new one: POST /api/webhooks/{id}/secret.")
+    raise Problem(409, "secret_shown", text)
+
+
+@router.post("/{uuid:id}/secret", response=schemas.NewWebhook, by_alias=True)
+def renew_secret(request: HttpRequest, id: UUID) -> object:
+    """A new secret, which is shown as that of a new webhook. It signs every attempt from now on."""
+    user = get_user(request)
+    row = access.get_webhook_or_404(user, id)
+    require_recent_confirmation(request)
+    with idempotent_request(request, user, has_effect=check_later) as once:
+        if once.is_repeated:
+            return _build_new_webhook(row, _read_secret(row, once))
+        return _renew(row, request)
+
+
+def _renew(row: Webhook, request: HttpRequest) -> schemas.NewWebhook:
+    try:
+        return _build_new_webhook(row, actions.renew_secret(row, request))
+    except actions.TooManyChanges:
+        raise Problem(429, "too_many", actions.TOO_MANY_CHANGES) from None
 
 
 @router.get("/{uuid:id}", response=schemas.WebhookOut, by_alias=True)
@@ -96,6 +155,11 @@ def retry_delivery(request: HttpRequest, id: UUID) -> object:
 
 def _build_webhook(row: Webhook) -> schemas.WebhookOut:
     return schemas.WebhookOut(**_describe_webhook(row))
+
+
+@sensitive_variables("secret")
+def _build_new_webhook(row: Webhook, secret: str) -> schemas.NewWebhook:
+    return schemas.NewWebhook(**_describe_webhook(row), secret=secret)
 
 
 def _describe_webhook(row: Webhook) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""Creates, switches and deletes the webhooks of a person, and sends a delivery again."""
+"""Creates, switches and deletes the webhooks of a person, makes new secrets, and sends a delivery
+again."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Q
@@ -22,17 +24,19 @@ from accounts.rotation.registry import SealedColumns, register_sealed
 from accounts.sealing import SealedSecret, open_sealed, seal_secret
 from chat.models import Webhook, WebhookDelivery
 from chat.webhooks.events import has_too_many_waiting
+from chat.webhooks.mails import send_notice
 from chat.webhooks.models import RETRY_DURATION
 from chat.webhooks.signing import make_secret
 
 WEBHOOK_CREATED = register_kind("webhook.created", _("Created a webhook"))
+SECRET_RENEWED = register_kind("webhook.secret", _("Made a new secret for a webhook"))
 WEBHOOK_SWITCHED = register_kind("webhook.switched", _("Switched a webhook on or off"))
 WEBHOOK_DELETED = register_kind("webhook.deleted", _("Deleted a webhook"))
 
 MAX_WEBHOOKS_PER_USER = 10
 MAX_CHANGES_PER_HOUR = 100
-"""Webhooks that a person may create or switch on in an hour. Each is an audit event, which is kept
-for a year. To delete one, or to switch it off, is never refused."""
+"""Webhooks that a person may create or switch on in an hour, and new secrets. Each is an audit
+event, which is kept for a year. To delete one, or to switch it off, is never refused."""
 
 
 WEBHOOK_EXISTS = _("You have a webhook with this address already.")
@@ -78,12 +82,37 @@ def create_webhook(
             raise TooManyWebhooks
         _require_few_changes(user)
         webhook = Webhook(user=user, address=address)
-        sealed = seal_secret(secret, *_get_context(webhook))
-        webhook.sealed, webhook.master_key_id = sealed.ciphertext, sealed.master_key_id
+        _set_secret(webhook, secret)
         webhook.save(force_insert=True)
         webhook.refresh_from_db(fields=["created_at"])
         record_event(WEBHOOK_CREATED, user, request=request, webhook=str(webhook.pk))
+        if request is not None:
+            transaction.on_commit(partial(send_notice, "webhook_created", webhook))
     return webhook, secret
+
+
+@sensitive_variables("secret")
+def renew_secret(webhook: Webhook, request: HttpRequest | None = None) -> str:
+    """Return the new secret, which is shown once. It signs every attempt from now on, and the old
+    one signs none. Raises TooManyChanges, or DoesNotExist if the webhook was just deleted."""
+    secret = make_secret()
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=webhook.user_id)
+        locked = Webhook.objects.select_for_update(of=("self",)).select_related("user")
+        row = locked.get(pk=webhook.pk)
+        _require_few_changes(row.user)
+        _set_secret(row, secret)
+        row.save(update_fields=["sealed", "master_key_id"])
+        record_event(SECRET_RENEWED, row.user, request=request, webhook=str(row.pk))
+        if request is not None:
+            transaction.on_commit(partial(send_notice, "webhook_secret", row))
+    return secret
+
+
+@sensitive_variables("secret")
+def _set_secret(webhook: Webhook, secret: str) -> None:
+    sealed = seal_secret(secret, *_get_context(webhook))
+    webhook.sealed, webhook.master_key_id = sealed.ciphertext, sealed.master_key_id
 
 
 def open_secret(webhook: Webhook) -> str:
@@ -123,7 +152,7 @@ def switch_webhook(
 
 def _require_few_changes(user: User) -> None:
     hour = Q(created_at__gt=Now() - timedelta(hours=1))
-    kinds = [WEBHOOK_CREATED.name, WEBHOOK_SWITCHED.name]
+    kinds = [WEBHOOK_CREATED.name, SECRET_RENEWED.name, WEBHOOK_SWITCHED.name]
     if (
         AuditEvent.objects.owned_by(user).filter(hour, kind__in=kinds).count()
         >= MAX_CHANGES_PER_HOUR

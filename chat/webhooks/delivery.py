@@ -48,10 +48,9 @@ def deliver_next() -> bool:
         return False
     resting_until = None
     for _ in range(DELIVERIES_PER_CLAIM):
-        delivery = webhook.deliveries.due().order_by("next_attempt_at").first()
-        if delivery is None or not _renew_claim(webhook):
+        if not _renew_claim(webhook) or (delivery := _find_due(webhook)) is None:
             break
-        if not attempt(webhook, delivery):
+        if not attempt(delivery.webhook, delivery):
             resting_until = Now() + REST_DURATION
             break
     _trim_log(webhook)
@@ -87,6 +86,12 @@ def _renew_claim(webhook: Webhook) -> bool:
     ended because this process stood still."""
     rows = Webhook.objects.active().filter(pk=webhook.pk, claimed_until__gt=Now())
     return bool(rows.update(claimed_until=Now() + CLAIM_DURATION))
+
+
+def _find_due(webhook: Webhook) -> WebhookDelivery | None:
+    """With the webhook as it is now: its secret may be another one since the last delivery."""
+    due = WebhookDelivery.objects.due().filter(webhook=webhook)
+    return due.select_related("webhook__user").order_by("next_attempt_at").first()
 
 
 def _trim_log(webhook: Webhook) -> None:

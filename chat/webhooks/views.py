@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -75,10 +75,38 @@ def _create_webhook(request: UserRequest, form: WebhookForm) -> str:
 @never_cache
 def webhook_page(request: UserRequest, id: UUID) -> HttpResponse:
     """A webhook with the log of its deliveries."""
-    webhook = access.get_webhook_or_404(request.user, id)
+    return _render_webhook(request, access.get_webhook_or_404(request.user, id), "")
+
+
+def _render_webhook(request: UserRequest, webhook: Webhook, new_secret: str) -> HttpResponse:
     entries, has_more = read_log(webhook, ENTRIES_PER_PAGE)
-    context = {"webhook": webhook, "entries": entries, "has_more": has_more}
+    context = {
+        "webhook": webhook,
+        "entries": entries,
+        "has_more": has_more,
+        "new_secret": new_secret,
+    }
     return render(request, "settings/webhook.html", context)
+
+
+@require_post_or_redirect("webhook")
+@signed_in()
+@never_cache
+@sensitive_variables("secret")
+def renew_secret(request: UserRequest, id: UUID) -> HttpResponse:
+    """After a recent confirmation. The answer shows the secret: a redirect would have to store it
+    somewhere."""
+    webhook = access.get_webhook_or_404(request.user, id)
+    if not has_recent_confirmation(request):
+        return redirect_to_reauthenticate(request, reverse("webhook", args=[id]))
+    try:
+        secret = actions.renew_secret(webhook, request)
+    except Webhook.DoesNotExist:
+        raise Http404 from None
+    except actions.TooManyChanges:
+        messages.error(request, actions.TOO_MANY_CHANGES)
+        return redirect("webhook", id=id)
+    return _render_webhook(request, webhook, secret)
 
 
 @require_post_or_redirect("webhook")

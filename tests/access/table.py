@@ -106,6 +106,7 @@ ROUTES: dict[str, Route] = {
     "token-revocation": Route("signed in", "token", "POST", id_field="token", owner_status=302),
     "webhooks": Route("signed in"),
     "webhook": Route("signed in", "webhook"),
+    "webhook-secret": Route("signed in", "webhook", "POST", owner_status=302),  # asks, too
     "webhook-switch": Route("signed in", "webhook", "POST", {"active": "no"}, owner_status=302),
     "webhook-removal": Route("signed in", "webhook", "POST", owner_status=302),
     "webhook-resending": Route("signed in", "delivery", "POST", owner_status=302),
@@ -184,9 +185,10 @@ ROUTES: dict[str, Route] = {
     "api:stop_stream": Route("signed in", "stream", "POST"),
     "api:list_webhooks": Route("signed in"),
     "api:create_webhook": Route(
-        "signed in", method="POST", form={"address": "https://example.org/"}, owner_status=201
-    ),
+        "signed in", method="POST", form={"address": "https://example.org/"}, owner_status=403
+    ),  # asks for the password
     "api:read_webhook": Route("signed in", "webhook"),
+    "api:renew_secret": Route("signed in", "webhook", "POST", owner_status=403),  # asks, too
     "api:change_webhook": Route("signed in", "webhook", "PATCH", {"isActive": False}),
     "api:delete_webhook": Route("signed in", "webhook", "DELETE", owner_status=204),
     "api:list_deliveries": Route("signed in", "webhook"),

@@ -26,7 +26,14 @@ from accounts.models import (
     LedgerEntry,
     User,
 )
-from chat.models import ContentGrant, Conversation, Message, ModelOverride, RefusedParameter
+from chat.models import (
+    ContentGrant,
+    Conversation,
+    Message,
+    ModelOverride,
+    RefusedParameter,
+    Webhook,
+)
 from streaming.models import Stream, Worker
 from tests.factories import create_signed_in_client
 
@@ -91,6 +98,7 @@ def create_rows() -> None:
         Invitation.objects.create(token_hash=f"{number}", made_by=person, expires_at=soon)
         ApiKey.objects.create(user=person, provider="openai", sealed=b"x", created_at=now)
         AccessToken.objects.create(user=person, name="Program", token_hash=f"{number}")
+        Webhook.objects.create(user=person, address="https://example.org/")
         LedgerEntry.objects.create(user=person, month=now.date(), provider="openai", model="m")
         AuditEvent.objects.create(kind="key.saved", account_id=person.pk)
         ContentGrant.objects.create(

@@ -231,6 +231,27 @@ def test_the_log_has_the_status_of_an_answer_that_is_not_used(
     assert entry.status == ("waiting" if entry.failure else "delivered")
 
 
+def test_a_waiting_delivery_is_signed_with_the_new_secret(
+    owner: User, verify: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets: list[str] = []
+    with serve(send_document(b"{}")) as server:
+        webhook, _ = create_webhook(owner, server.get_url())
+        end_reply(owner, webhook)
+        end_reply(owner, webhook)
+        attempt = delivery.attempt
+
+        def attempt_and_renew(to: Webhook, entry: WebhookDelivery) -> bool:
+            done = attempt(to, entry)
+            secrets.append(actions.renew_secret(webhook))
+            return done
+
+        monkeypatch.setattr(delivery, "attempt", attempt_and_renew)
+        assert deliver_next()  # both, in one turn of a worker
+    headers, body = parse_request(server.requests[1])
+    assert verify(secrets[0], headers, body)
+
+
 def test_after_a_day_a_delivery_is_given_up_and_can_be_sent_again(owner: User) -> None:
     with serve(Receiver("500 Oh", "500 Oh", "200 OK")) as server:
         webhook, _ = create_webhook(owner, server.get_url())
@@ -414,6 +435,20 @@ def test_the_page_shows_a_secret_once(browser: Client, owner: User) -> None:
     assert "whsec_" not in again
     assert AuditEvent.objects.get(kind="webhook.created").facts == {"webhook": str(webhook.pk)}
     assert "1 webhook" in browser.get("/settings/account/").content.decode()
+
+
+def test_the_page_of_a_webhook_shows_a_new_secret_once(browser: Client, owner: User) -> None:
+    webhook, old = create_webhook(owner, "https://example.org/holdfast")
+    path = f"{PAGE}{webhook.pk}/secret/"
+    unconfirmed = create_signed_in_client(owner).post(path)
+    assert unconfirmed["Location"].startswith("/accounts/reauthenticate/")
+    assert open_secret(Webhook.objects.get()) == old
+    page = browser.post(path).content.decode()
+    new = open_secret(Webhook.objects.get())
+    assert new != old
+    assert new in page
+    assert browser.get(path)["Location"] == f"{PAGE}{webhook.pk}/"
+    assert "whsec_" not in browser.get(f"{PAGE}{webhook.pk}/").content.decode()
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "/settings/webhooks/": ("address",),
     "/settings/webhooks/%(id)s/": NO_FIELDS,
     "/settings/webhooks/%(id)s/removal/": NO_FIELDS,
+    "/settings/webhooks/%(id)s/secret/": NO_FIELDS,
     "/settings/webhooks/%(id)s/switch/": ("active",),
     "/settings/webhooks/deliveries/%(id)s/": NO_FIELDS,
     "/theme/": ("theme", "next"),
