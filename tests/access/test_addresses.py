@@ -27,6 +27,7 @@ from accounts.models import AccessToken, ApiKey, User
 from accounts.tokens.models import Scope
 from accounts.tokens.paths import API_PATH
 from chat.api.api import api
+from chat.api.event_paths import EVENT_PATHS
 from chat.models import Conversation, Draft, Message, Webhook, WebhookDelivery
 from streaming.models import Stream
 from tests.access.conftest import CANARY, OwnedThings
@@ -160,6 +161,7 @@ def test_every_method_of_the_api_is_in_the_table() -> None:
         (re.sub(r"\{\w+\}", "-", path), method.upper())
         for path, methods in paths.items()
         for method in methods
+        if path not in EVENT_PATHS  # tests/streaming/test_tokens.py asks for those of others
     }
     assert listed - tried == set()
 

@@ -114,6 +114,37 @@ def test_a_revoked_token_ends_its_response_at_once(read: Read, owner: User) -> N
     assert read(f"Bearer {token}").status == 401
 
 
+def test_the_openapi_document_has_the_event_streams_as_they_are(
+    web: Web, owner: User, colleague: User, stream: Stream
+) -> None:
+    with request_events(web.port, "/api/openapi.json") as answer:
+        document = json.loads(answer.read_body())
+    paths = {
+        path: methods["get"]
+        for path, methods in document["paths"].items()
+        if "text/event-stream"
+        in methods.get("get", {"responses": {}})["responses"].get("200", {}).get("content", {})
+    }
+    assert {*paths} == {"/api/streams/{id}/events", "/api/streams/events"}
+    mine, gateway, theirs = create(owner), create(owner, Scope.GATEWAY), create(colleague)
+    for path, operation in paths.items():
+        address = path.replace("{id}", str(stream.uuid)) + "?wait=0"
+        requests = [(address, mine), (address, "x"), (address, gateway), (f"{address}1", mine)]
+        if "{id}" in path:
+            requests.append((address, theirs))
+        statuses = []
+        for asked, token in requests:
+            with request_events(web.port, asked, Authorization=f"Bearer {token}") as answer:
+                statuses.append(answer.status)
+                documented = operation["responses"][str(answer.status)]["content"]
+                assert answer.headers["Content-Type"] in documented
+                body = answer.read_body()
+                if answer.status != 200:
+                    required = document["components"]["schemas"]["EventError"]["required"]
+                    assert json.loads(body).keys() >= {*required}
+        assert statuses == [200, 401, 403, 400, 404][: len(requests)]
+
+
 # The socket
 
 
