@@ -23,6 +23,11 @@ STATUS_BY_REJECTION = {
     "too_much": 429,
 }
 """Other rejections are about the values of the request: 422."""
+WORDS_FOR_PROGRAMS = {
+    "moved": _("This chat has continued meanwhile. Read it, and send the message again."),
+    "nowhere": _("“parentId” must be the id of an answer in this conversation."),
+}
+"""In place of sentences that are about a page."""
 RETRY_AFTER_SECONDS = 60
 
 CODES = {
@@ -85,7 +90,8 @@ def build_invalid(errors: Sequence[Mapping[str, str]]) -> Problem:
 def from_rejection(rejection: ReplyRejected) -> Problem:
     status = STATUS_BY_REJECTION.get(rejection.code, 422)
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 429 else {}
-    return Problem(status, rejection.code, rejection.message, headers=headers)
+    detail = WORDS_FOR_PROGRAMS.get(rejection.code, rejection.message)
+    return Problem(status, rejection.code, detail, headers=headers)
 
 
 def build_problem_of_status(status: int) -> Problem:

@@ -20,14 +20,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from chat import changes
 from chat.models import MAX_FIRST_TITLE_CHARS, Conversation, Message
-from chat.replies import limits
+from chat.replies import errors, limits
 from chat.replies.consumption import count_continued_chars
-from chat.replies.errors import (
-    CONVERSATION_MOVED,
-    EMPTY_MESSAGE,
-    PAGE_OUT_OF_DATE,
-    ReplyRejected,
-)
+from chat.replies.errors import ReplyRejected
 from chat.replies.handler import SOURCE
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from streaming import lifecycle
@@ -141,13 +136,16 @@ def regenerate_answer(
 def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
     """Continue a stopped, truncated or interrupted reply: a new stream for the same message, which
     begins with the text so far. Raises ReplyRejected."""
+    if answer.role != Message.Role.ASSISTANT:
+        raise ReplyRejected("not_cut", _("This is a question. Only a reply can be continued."))
+    if answer.stream_id is None:  # a program has written it
+        raise ReplyRejected("not_cut", errors.COMPLETE_REPLY)
     model = require_model(user, answer.model, answer.provider)
     with transaction.atomic():
         conversation = lock_conversation(user, answer.conversation_id, request_id)
         answer = Message.objects.select_related("stream", "parent").get(pk=answer.pk)
         if answer.stream is None or answer.parent is None or not can_continue(answer):
-            message = _("This reply is complete. There is nothing to continue.")
-            raise ReplyRejected("not_cut", message)
+            raise ReplyRejected("not_cut", errors.COMPLETE_REPLY)
         stored = ReplySettings.from_json(answer.stream.arguments)
         chosen = replace(stored, model=model.id, provider=model.provider)
         size = len(answer.content) + len(answer.reasoning) + len(conversation.system_prompt)
@@ -221,16 +219,16 @@ def _resolve_parent_id(conversation: Conversation, position: PagePosition | None
     if position is None:
         return conversation.current_leaf_id
     if position.known_leaf_id != conversation.current_leaf_id:
-        raise ReplyRejected(CONVERSATION_MOVED.code, CONVERSATION_MOVED.message)
+        raise ReplyRejected(errors.CONVERSATION_MOVED.code, errors.CONVERSATION_MOVED.message)
     answers = conversation.messages.filter(role=Message.Role.ASSISTANT)
     if not answers.filter(pk=position.parent_id).exists():
-        raise ReplyRejected("nowhere", PAGE_OUT_OF_DATE)
+        raise ReplyRejected("nowhere", errors.PAGE_OUT_OF_DATE)
     return position.parent_id
 
 
 def create_question(conversation: Conversation, parent_id: UUID | None, text: str) -> Message:
     if not text.strip():
-        raise ReplyRejected("empty", EMPTY_MESSAGE)
+        raise ReplyRejected("empty", errors.EMPTY_MESSAGE)
     return Message.objects.create(
         conversation=conversation,
         parent_id=parent_id,

@@ -197,6 +197,7 @@ def test_a_socket_needs_the_right_to_write_to_stop(
         assert json.loads(socket.recv(10))["type"] == "hello"
     refusal = exchange(reader, type="stop", stream=str(stream.uuid))
     assert (refusal["type"], refusal["code"]) == ("error", "missing_right")
+    assert refusal["stream"] == str(stream.uuid)
     assert reload_stream(stream).ended_at is None
     writer.send(json.dumps({"type": "stop", "stream": str(stream.uuid)}))
     assert exchange(writer, type="ping", n=1)["type"] == "pong"

@@ -148,9 +148,8 @@ class FollowConsumer(SessionConsumer):
 
     async def _stop_stream(self, uuid: UUID) -> None:
         if not self.may_write:
-            raise FrameRejected(
-                "missing_right", "This access token does not have the right “write”."
-            )
+            text = "This access token does not have the right “write”."
+            raise FrameRejected("missing_right", text, uuid)
         try:
             stream = await find_stream(self.user, uuid)
         except StreamNotFound:
@@ -162,9 +161,8 @@ class FollowConsumer(SessionConsumer):
     def _start_following(self, command: Follow) -> None:
         self._stop_following(command.stream)
         if len(self._follow_tasks) >= MAX_FOLLOWS:
-            raise FrameRejected(
-                "too_many", f"A socket may follow up to {MAX_FOLLOWS} streams at once."
-            )
+            text = f"A socket may follow up to {MAX_FOLLOWS} streams at once."
+            raise FrameRejected("too_many", text, command.stream)
         self._follow_tasks[command.stream] = task = self.start_task(
             self._send_events(command), f"follower of {command.stream}"
         )

@@ -125,6 +125,31 @@ def test_versions_and_continuations(program: Program) -> None:
     assert continued["answer"]["stream"]["id"] != str(stream.uuid)
 
 
+def test_only_a_reply_is_continued(program: Program) -> None:
+    reply = start(program)
+    refused = program.post(f"/messages/{reply['question']['id']}/continuations")
+    assert (refused.status_code, refused.data["code"]) == (409, "not_cut")
+    assert "question" in refused.data["detail"]
+    written = Message.objects.create(
+        conversation_id=reply["conversation"]["id"],
+        parent_id=reply["question"]["id"],
+        role=Message.Role.ASSISTANT,
+        content="A program has written this.",
+    )
+    refused = program.post(f"/messages/{written.pk}/continuations")
+    assert (refused.status_code, refused.data["code"]) == (409, "not_cut")
+
+
+def test_a_wrong_parent_is_told_to_a_program_and_not_to_a_page(program: Program) -> None:
+    reply = start(program)
+    path = f"/conversations/{reply['conversation']['id']}/messages"
+    for parent in (reply["question"]["id"], str(uuid4())):
+        refused = program.post(path, {"text": "And the sun?", "parentId": parent})
+        assert (refused.status_code, refused.data["code"]) == (409, "nowhere")
+        assert "parentId" in refused.data["detail"]
+        assert "page" not in refused.data["detail"].lower()
+
+
 def test_chunks_are_read_from_an_index(program: Program) -> None:
     stream = finish(start(program), "a", "b", "c")
     path = f"/streams/{stream.uuid}/chunks"
