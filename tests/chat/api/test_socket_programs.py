@@ -214,6 +214,29 @@ def test_a_stop_and_a_continuation_have_one_effect_over_such_a_connection(
     assert (Stream.objects.count(), Message.objects.count()) == (3, 4)
 
 
+def test_a_text_that_is_too_long_for_a_frame_is_sent_once_over_such_a_connection(
+    web: Web, token: str
+) -> None:
+    text = "Why do tides lag the moon? \N{WATER WAVE} " * 1_000
+
+    async def ask(holdfast: Holdfast) -> tuple[Frame, Frame]:
+        first = await holdfast.send(text, model="demo")
+        return first, await holdfast.send(text, conversation=first["conversation"])
+
+    with CuttingLine(web.port, seed=5) as line:
+        first, second = asyncio.run(ask(Holdfast(line.url, token)))
+        assert line.cuts > 0
+    assert first["conversation"] == second["conversation"]
+    questions = Message.objects.filter(role=Message.Role.USER)
+    assert {str(row.pk) for row in questions} == {first["question"], second["question"]}
+    assert {row.content for row in questions} == {text}
+    answers = Message.objects.filter(role=Message.Role.ASSISTANT).select_related("stream")
+    assert {(str(row.pk), str(row.stream and row.stream.uuid)) for row in answers} == {
+        (first["message"], first["stream"]),
+        (second["message"], second["stream"]),
+    }
+
+
 def test_the_client_gives_up_where_trying_again_is_useless(
     web: Web, owner: User, token: str
 ) -> None:
@@ -228,7 +251,12 @@ def test_the_client_gives_up_where_trying_again_is_useless(
     nothing = str(uuid4())
     reader = create_token(owner, "Reader", [Scope.READ], None)[1]
     assert find(lambda it: it.send("Why?", model="no-such")) == "unknown_model"
-    assert find(lambda it: it.send("x" * 5_000, model="demo")) == "too_large"
+    long = "x" * 5_000
+    assert find(lambda it: it.send(long, model="no-such")) == "unknown_model"
+    assert find(lambda it: it.send(long, conversation=nothing)) == "not_found"
+    assert find(lambda it: it.send(long, model="demo"), reader) == "missing_right"
+    gateway = create_token(owner, "Gateway", [Scope.GATEWAY], None)[1]
+    assert find(lambda it: read(it, nothing), gateway) == "missing_right"
     assert find(lambda it: read(it, nothing)) == "not_found"
     assert find(lambda it: it.stop(nothing)) == "not_found"
     assert find(lambda it: it.continue_reply(nothing)) == "not_found"
