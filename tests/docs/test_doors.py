@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.docs import doors_table
 from tests.docs.named_tests import collect_named_tests
 
 PAGE = doors_table.PAGE.read_text()
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.timeout(300)
@@ -34,3 +36,25 @@ def test_every_door_has_a_row() -> None:
     names = {door.urls.split(".")[2].replace("_", "-") for door in load_doors()}
     linked = " ".join(doors_table.PROOFS)
     assert {name for name in names if f"{name}.md" not in linked} == set()
+
+
+def to_model(door: str) -> str:
+    """How the names of its models begin."""
+    return "".join(part.title() for part in door.removesuffix("_streams").split("_"))
+
+
+def test_the_page_lists_the_files_outside_the_doors_that_name_one() -> None:
+    """Such as those with the tables of all of chat. Adding a door changes these, or none."""
+    folder = ROOT / "chat" / "doors"
+    doors = [door.urls.split(".")[2] for door in load_doors()]
+    found: dict[str, list[str]] = {}
+    for part in ("accounts", "chat", "config", "streaming"):
+        for file in (ROOT / part).rglob("*.py"):
+            text = "" if file.is_relative_to(folder) else file.read_text()
+            named = {
+                d for d in doors if f"chat.doors.{d}" in text or f'"chat.{to_model(d)}' in text
+            }
+            if named:
+                found[str(file.relative_to(ROOT))] = sorted(named)
+    rows = re.findall(r"^\| \[`(chat/.+?)`\]\(.+?\) \| .+? \| (.+?) \|$", PAGE, re.MULTILINE)
+    assert {file: sorted(names.split(", ")) for file, names in rows} == found
