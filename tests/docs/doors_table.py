@@ -37,6 +37,7 @@ STOCK_AI_SDK = "clients/test_ai_sdk.py::"
 LANGGRAPH = "doors/test_langgraph.py::"
 AG_UI = "doors/test_ag_ui.py::"
 RUNS = "clients/test_runs.py::"
+FOLDED = "doors/test_folded_replays.py::test_a_folded_reply_is_read_byte_for_byte_as_before"
 DURABLE = "doors/test_durable_streams.py::"
 NO = "–"
 
@@ -104,7 +105,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "fail": f"{AI_SDK}resuming.py::test_a_failure_is_an_error_with_our_sentence",
         "drain": f"{AI_SDK}resuming.py::test_a_drain_breaks_the_answer_off",
         "kill": f"{STOCK_AI_SDK}test_a_worker_is_killed",
-        "fold": f"{AI_SDK}resuming.py::test_a_folded_answer_has_the_same_parts",
+        "fold": FOLDED,
         "cursors": f"{AI_SDK}resuming.py::test_a_cursor_that_is_none_of_ours_is_refused",
     },
     "[LangGraph](doors-langgraph.md)": {
@@ -117,7 +118,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "idle": f"{RUNS}test_each_client_waits_as_long_as_the_model_does",
         "drain": f"{RUNS}test_each_client_comes_back_after_the_web_process_was_drained",
         "kill": f"{RUNS}test_no_client_notices_that_the_worker_was_killed",
-        "fold": f"{LANGGRAPH}test_a_folded_run_goes_on_after_an_event_if_its_cuts_are_known",
+        "fold": FOLDED,
         "cursors": f"{LANGGRAPH}test_odd_cursors_are_refused_because_text_would_come_twice",
     },
     "[AG-UI](doors-ag-ui.md)": {
@@ -129,7 +130,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "idle": f"{RUNS}test_each_client_waits_as_long_as_the_model_does",
         "drain": f"{RUNS}test_each_client_comes_back_after_the_web_process_was_drained",
         "kill": f"{RUNS}test_no_client_notices_that_the_worker_was_killed",
-        "fold": f"{AG_UI}test_an_ended_run_is_told_whole",
+        "fold": FOLDED,
         "cursors": NO,
     },
     "[Durable Streams](durable-streams.md)": {

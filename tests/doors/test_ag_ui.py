@@ -245,6 +245,20 @@ def test_text_that_turns_out_to_be_reasoning_is_corrected_at_the_end(web: Web, t
     assert reader.list_messages()[1:] == [("reasoning", "I think."), ("assistant", "Yes.")]
 
 
+def test_a_client_that_comes_after_the_mark_is_corrected_at_the_end(web: Web, token: str) -> None:
+    stream = start(web, token, build_input())
+    append_chunks(stream, "I think.", "\ufdd0", "Y")
+    with send(web.port, "POST", PATH, token, build_input()) as answer:
+        reader, events = Reader(), answer.read_events()
+        while "MESSAGES_SNAPSHOT" not in reader.names:
+            reader.apply(next(events))
+        append_chunks(stream, "es.")
+        end_stream(stream)
+        for event in events:
+            reader.apply(event)
+    assert reader.list_messages()[1:] == [("reasoning", "I think."), ("assistant", "Yes.")]
+
+
 def test_the_same_run_with_another_message_is_refused(program: Program) -> None:
     assert program.post("/ag-ui/", build_input()).status_code == 200
     other = build_input(messages=[USER | {"content": "Another"}])

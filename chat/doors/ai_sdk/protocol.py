@@ -74,7 +74,7 @@ class UIMessageStream:
                 yield from self._close(is_reasoning=True)
             if shown := piece.replace(TEXT_MARK, ""):
                 if kind != self._kind:
-                    yield from self._open(kind, offset)
+                    yield from self._open(kind, offset + _count_marks(piece))
                 yield {"type": f"{kind}-delta", "id": self._id, "delta": shown}
             offset += len(piece) + 1
 
@@ -114,6 +114,11 @@ class UIMessageStream:
             case _:
                 yield {"type": "message-metadata", "messageMetadata": metadata}
                 yield {"type": "error", "errorText": stream.error}
+
+
+def _count_marks(piece: str) -> int:
+    """At its start. Whether a mark stands in a chunk of its own must not change an id."""
+    return len(piece) - len(piece.lstrip(TEXT_MARK))
 
 
 def build_usage(stream: Stream) -> dict[str, Any]:

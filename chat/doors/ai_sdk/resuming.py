@@ -28,6 +28,7 @@ def build_response(
         UIMessageEncoder(stream, read or UIMessageStream(answer), continues=read is not None),
         refusal=build_error(build_too_many()),
         after=cursor.index if cursor is not None and read is not None else START_CURSOR,
+        exact=True,
     )
     for name, value in HEADERS.items():
         response.headers[name] = value

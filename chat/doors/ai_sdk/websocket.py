@@ -210,7 +210,7 @@ class ChatConsumer(SessionConsumer):
         await self._send(frames.encode_start(id))
         sequence = await self._send_parts(id, 0, list(parts.start(stream)))
         try:
-            async with aclosing(follow_stream(stream)) as events:
+            async with aclosing(follow_stream(stream, exact=True)) as events:
                 async for event in events:
                     if isinstance(event, Ended):
                         new = await run_in_db(_build_end, parts, stream)

@@ -106,30 +106,32 @@ class RunEncoder(AnswerEncoder):
 
     def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:
         if not isinstance(event, StateChanged) and event.index <= self._after:
-            return b""  # of a folded run; the client has it
+            return b""  # a snapshot of a folded run; the client has it
         match event:
             case Chunk(kind=Kind.TEXT | Kind.REASONING):
                 self._lengths[event.kind] = event.offset + len(event.delta)
-                return self._encode_delta(event.kind, event.delta, event.index)
+                is_text = event.kind == Kind.TEXT
+                text, reasoning = (event.delta, "") if is_text else ("", event.delta)
+                return self._encode_message(text, reasoning, event.index)
             case Snapshot():
                 return self._encode_snapshot(event)
         return b""
 
     def _encode_snapshot(self, snapshot: Snapshot) -> bytes:
-        """The text was folded while it was read."""
-        encoded = b""
-        for kind, text in ((Kind.REASONING, snapshot.reasoning), (Kind.TEXT, snapshot.text)):
-            if kind not in self._lengths:
-                raise StreamNotFound  # the next request of the client is answered with `folded`
-            delta, self._lengths[kind] = text[self._lengths[kind] :], len(text)
-            encoded += self._encode_delta(kind, delta, snapshot.index) if delta else b""
-        return encoded
+        """An older version folded the text, or it was folded while it was read."""
+        if not {Kind.TEXT, Kind.REASONING} <= self._lengths.keys():
+            raise StreamNotFound  # the next request of the client is answered with `folded`
+        text = snapshot.text[self._lengths[Kind.TEXT] :]
+        reasoning = snapshot.reasoning[self._lengths[Kind.REASONING] :]
+        self._lengths[Kind.TEXT] += len(text)
+        self._lengths[Kind.REASONING] += len(reasoning)
+        return self._encode_message(text, reasoning, snapshot.index)
 
-    def _encode_delta(self, kind: str, delta: str, index: int) -> bytes:
-        delta = remove_marks(delta)
-        if "messages-tuple" not in self._modes or not delta:
+    def _encode_message(self, text: str, reasoning: str, index: int) -> bytes:
+        """One event, because a client that is cut after its id has all of the text up to there."""
+        text, reasoning = remove_marks(text), remove_marks(reasoning)
+        if "messages-tuple" not in self._modes or not (text or reasoning):
             return b""
-        text, reasoning = (delta, "") if kind == Kind.TEXT else ("", delta)
         chunk = _build_ai_message(self._facts.answer_id, text, reasoning)
         place = {
             "langgraph_node": NODE,

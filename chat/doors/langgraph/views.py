@@ -188,15 +188,14 @@ def _follow(
     facts = load_facts(thread_id, stream, with_history="values" in modes)
     encoder = RunEncoder(facts, modes, after)
     refusal = build_error(build_too_many())
-    exact = _is_inside_folded(stream, after)
-    response = EncodedResponse(stream, user, encoder, refusal=refusal, after=after, exact=exact)
+    response = EncodedResponse(stream, user, encoder, refusal=refusal, after=after, exact=True)
     response["Location"] = protocol.build_location(thread_id, stream.uuid, modes)
     response["Content-Location"] = f"/threads/{thread_id}/runs/{stream.uuid}"
     return response
 
 
 def _is_inside_folded(stream: Stream, after: int) -> bool:
-    """Whether a client has a part of a folded run. The rest is built of its cuts."""
+    """Whether a client has a part of a folded run."""
     return stream.folded_at is not None and START_CURSOR < after < stream.next_index - 1
 
 
