@@ -83,7 +83,9 @@ def delete_conversation(request: HttpRequest, id: UUID) -> HttpResponse:
 
 
 @router.post("/{uuid:id}/restoration", response=schemas.ConversationOut, by_alias=True)
-def restore_conversation(request: HttpRequest, id: UUID) -> object:
+def restore_conversation(
+    request: HttpRequest, id: UUID, body: schemas.NoFields | None = None
+) -> object:
     """Undo a deletion. One that was undone already is answered alike."""
     user = get_user(request)
     if deleted := access.find_deleted(user, id):

@@ -72,7 +72,9 @@ def _regenerate_answer(
 
 
 @router.post("/{uuid:id}/continuations", response={201: schemas.ReplyOut}, by_alias=True)
-def continue_message(request: HttpRequest, id: UUID) -> object:
+def continue_message(
+    request: HttpRequest, id: UUID, body: schemas.NoFields | None = None
+) -> object:
     """Continue an answer that was stopped, interrupted or cut."""
     user = get_user(request)
     answer = access.get_message_or_404(user, id)

@@ -30,6 +30,13 @@ def _check_cursor(text: object) -> object:
     return text
 
 
+def _check_true(value: object) -> object:
+    """To Python, 1 is the same."""
+    if value is not True:
+        raise ValueError("It can only be true.")
+    return value
+
+
 Cursor = Annotated[int, Field(ge=START_CURSOR, le=MAX_CURSOR), BeforeValidator(_check_cursor)]
 PagePosition = Annotated[
     str,
@@ -87,9 +94,15 @@ class VersionIn(ApiSchema):
 
 
 class ConversationChange(ApiSchema):
+    """Nothing marks a conversation as unread but a new reply."""
+
     title: str | None = Field(None, min_length=1, max_length=MAX_TITLE_CHARS)
     pinned: bool | None = Field(None, strict=True)
-    read: bool | None = Field(None, strict=True)
+    read: Annotated[Literal[True], BeforeValidator(_check_true)] | None = None
+
+
+class NoFields(ApiSchema):
+    """The body of a request whose address says it all. It may be left out."""
 
 
 class WebhookIn(ApiSchema):

@@ -37,7 +37,7 @@ def list_chunks(request: HttpRequest, id: UUID, after: schemas.Cursor = START_CU
 
 
 @router.post("/{uuid:id}/stop", response=schemas.StreamOut, by_alias=True)
-def stop_stream(request: HttpRequest, id: UUID) -> object:
+def stop_stream(request: HttpRequest, id: UUID, body: schemas.NoFields | None = None) -> object:
     """Stop a reply, and keep its text. One that has ended stays as it is."""
     stream = access.get_stream_or_404(get_user(request), id)
     lifecycle.stop(stream.pk)

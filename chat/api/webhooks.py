@@ -143,7 +143,7 @@ def list_deliveries(
 
 
 @router.post("/deliveries/{uuid:id}/retry", response=schemas.DeliveryOut, by_alias=True)
-def retry_delivery(request: HttpRequest, id: UUID) -> object:
+def retry_delivery(request: HttpRequest, id: UUID, body: schemas.NoFields | None = None) -> object:
     """Send it again, whatever became of it."""
     delivery = access.get_delivery_or_404(get_user(request), id)
     try:

@@ -115,7 +115,7 @@ def _ask(user: User, request: UIMessageRequest, conversation: Conversation | Non
         user,
         text=request.text,
         request_id=_build_id(user, request),
-        reply_settings=apply_given(chosen, request),
+        reply_settings=apply_given(user, chosen, request),
         conversation=conversation,
         position=_find_position(conversation, request.messages) if conversation else None,
     )
@@ -141,7 +141,7 @@ def _edit(user: User, request: UIMessageRequest, asked: Reply) -> Reply:
         question=asked.question,
         text=request.text,
         request_id=_build_edit_id(user, request),
-        reply_settings=apply_given(chosen, request),
+        reply_settings=apply_given(user, chosen, request),
     )
 
 
@@ -158,7 +158,7 @@ def _regenerate(user: User, request: UIMessageRequest, asked: Reply) -> Reply:
         user,
         answer=last,
         request_id=_hash(user, "again", str(asked.question.pk), before, request.model or ""),
-        reply_settings=apply_given(chosen, request),
+        reply_settings=apply_given(user, chosen, request),
     )
 
 

@@ -70,6 +70,7 @@ def test_the_same_request_is_one_message_and_another_text_is_refused(owner: User
         ({"model": "gpt-5.5"}, "no_key", None),
         ({"texts": "x"}, "invalid", "texts"),
         ({"maxTokens": "7"}, "invalid", "maxTokens"),
+        ({"temperature": 0.5}, "invalid", "temperature"),
         ({"conversation": 7}, "invalid", "conversation"),
         ({"conversation": str(uuid4())}, "not_found", None),
         ({"parentId": str(uuid4())}, "invalid", "parentId"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,7 @@ from chat.api import outputs
 from chat.api.idempotency import delete_old_requests
 from chat.conversations.deletion import delete
 from chat.models import Conversation, IdempotentRequest, Message
+from chat.replies.settings import SETTINGS
 from streaming import lifecycle
 from streaming.models import Kind, Stream
 from tests.chat.api.conftest import Program
@@ -311,6 +313,8 @@ def test_a_key_that_is_too_long_is_refused(program: Program) -> None:
         ({"text": "Hi", "model": "demo-fast", "temperature": 3}, "invalid"),
         ({"text": "Hi", "model": "demo-fast", "tools": []}, "invalid"),
         ({"text": "Hi", "model": "demo-fast", "maxTokens": "5"}, "invalid"),
+        ({"text": "Hi", "model": "demo-fast", "temperature": 0.5}, "invalid"),
+        ({"text": "Hi", "model": "demo-fast", "reasoningEffort": "bogus"}, "invalid"),
         ({"text": 1, "model": "demo-fast"}, "invalid"),
         ({"text": "x" * 400_001, "model": "demo-fast"}, "invalid"),
         ([], "invalid"),
@@ -323,6 +327,64 @@ def test_a_refused_question_stores_nothing(program: Program, body: Any, code: st
     assert answer.data["detail"]
     assert not Message.objects.exists()
     assert not Conversation.objects.exists()
+
+
+def test_a_setting_that_the_model_does_not_take_is_named(program: Program) -> None:
+    reply = start(program, temperature=1, reasoningEffort="", maxTokens=None)
+    path = f"/conversations/{reply['conversation']['id']}/messages"
+    for field, value in (("temperature", 0.5), ("reasoningEffort", "high")):
+        refused = program.post(path, {"text": "And then?", field: value})
+        assert (refused.status_code, refused.data["code"]) == (422, "invalid")
+        assert [error["field"] for error in refused.data["errors"]] == [field]
+        assert field in refused.data["detail"]
+
+
+def test_a_setting_of_another_model_that_was_chosen_earlier_is_left_out(program: Program) -> None:
+    reply = start(program)
+    Conversation.objects.update(temperature=0.5, reasoning_effort="high")
+    path = f"/conversations/{reply['conversation']['id']}/messages"
+    sent = program.post(path, {"text": "And then?"})
+    assert sent.status_code == 201
+    stream = Stream.objects.get(uuid=sent.data["answer"]["stream"]["id"])
+    settings = stream.arguments["temperature"], stream.arguments["reasoning_effort"]
+    assert settings == (None, "")
+
+
+def test_the_same_request_again_is_the_same_reply_whatever_its_model_takes_by_now(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = QUESTION | {"maxTokens": 50}
+    first = program.post("/conversations", body, Idempotency_Key="a")
+    refuse_all = replace(SETTINGS["max_tokens"], is_supported=lambda model: False)
+    monkeypatch.setitem(cast(Any, SETTINGS), "max_tokens", refuse_all)
+    again = program.post("/conversations", body, Idempotency_Key="a")
+    assert (again.status_code, again.data) == (201, first.data)
+    assert program.post("/conversations", body).status_code == 422
+
+
+def test_an_unknown_field_is_refused_by_each_operation(program: Program) -> None:
+    reply = start(program)
+    conversation, answer = reply["conversation"]["id"], reply["answer"]
+    stream = Stream.objects.get(uuid=answer["stream"]["id"])
+    for path in (
+        f"/conversations/{conversation}/restoration",
+        f"/conversations/{conversation}/messages",
+        f"/messages/{answer['id']}/versions",
+        f"/messages/{answer['id']}/continuations",
+        f"/streams/{stream.uuid}/stop",
+    ):
+        refused = program.post(path, {"text": "Hi", "x": 1})
+        assert "x" in [error["field"] for error in refused.data["errors"]], path
+    assert reload_stream(stream).state == "queued"
+    assert program.post(f"/streams/{stream.uuid}/stop", {}).status_code == 200
+
+
+def test_nothing_marks_a_conversation_as_unread(program: Program) -> None:
+    path = f"/conversations/{start(program)['conversation']['id']}"
+    for value in (False, 1, "true"):
+        refused = program.send("PATCH", path, {"read": value})
+        assert [error["field"] for error in refused.data["errors"]] == ["read"], value
+    assert program.send("PATCH", path, {"read": True}).data["read"] is True
 
 
 def test_a_body_that_is_no_json_is_refused(program: Program) -> None:

@@ -111,6 +111,15 @@ def test_a_deleted_chat_is_gone(call: Ask, ask: Ask) -> None:
     assert call("GET", build_path("chat-1", "stream")).status == 204
 
 
+def test_a_setting_that_the_model_does_not_take_is_refused(ask: Ask) -> None:
+    for field, value in (("temperature", 0.5), ("reasoningEffort", "high")):
+        error = ask("chat-1", **{field: value}).read_error()
+        assert (error["status"], error["code"]) == (400, "invalid")
+        assert field in error["error"]
+    assert not Stream.objects.exists()
+    assert ask("chat-1", temperature=1, reasoningEffort="", maxTokens=None).status == 200
+
+
 def test_too_many_open_answers_are_refused(ask: Ask) -> None:
     responses = [ask("chat-1") for _ in range(engine_settings.MAX_SOCKETS_PER_USER)]
     assert {response.status for response in responses} == {200}

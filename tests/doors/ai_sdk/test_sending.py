@@ -116,9 +116,9 @@ def test_without_a_model_a_new_chat_gets_the_persons_default(ask: Ask) -> None:
 
 
 def test_settings_of_the_body_are_those_of_the_reply(ask: Ask) -> None:
-    ask("chat-1", systemPrompt="Be brief.", temperature=0.5, own_field={"of": "an application"})
+    ask("chat-1", systemPrompt="Be brief.", maxTokens=50, own_field={"of": "an application"})
     arguments = find_newest_reply().stream.arguments
-    assert arguments["system_prompt"] == "Be brief."
+    assert (arguments["system_prompt"], arguments["max_tokens"]) == ("Be brief.", 50)
 
 
 # The same message again
