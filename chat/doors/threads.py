@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -9,10 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chat import replies
-from chat.api.problems import Problem
-from chat.models import ClientThread, Conversation
+from chat.api.problems import Problem, build_not_found
+from chat.models import ClientThread, Conversation, Message
 from chat.presentation.model_groups import load_default_model
-from chat.replies import Reply, ReplySettings
+from chat.replies import PagePosition, Reply, ReplySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +27,74 @@ class Question:
 
 
 def find_thread(user: User, door: str, name: str) -> ClientThread | None:
-    """None also if its conversation was deleted."""
+    """None for a new name. Raises Problem if its conversation was deleted: until that is gone for
+    good, every request about the thread gets the same answer."""
     threads = ClientThread.objects.select_related("conversation")
     thread = threads.filter(user=user, door=door, name=name).first()
-    is_deleted = thread and thread.conversation and thread.conversation.deleted_at is not None
-    return None if is_deleted else thread
+    return _refuse_deleted(thread) if thread else None
 
 
 def lock_thread(user: User, door: str, name: str) -> ClientThread:
     """The thread of this name, which is made if there is none. Call it in a transaction: two first
-    messages of one thread that arrive at once must not begin two conversations."""
+    messages of one thread that arrive at once must not begin two conversations. Raises Problem as
+    `find_thread` does."""
     threads = ClientThread.objects.select_for_update(of=("self",)).select_related("conversation")
     ClientThread.objects.get_or_create(user=user, door=door, name=name)
-    return threads.get(user=user, door=door, name=name)
+    return _refuse_deleted(threads.get(user=user, door=door, name=name))
+
+
+def _refuse_deleted(thread: ClientThread) -> ClientThread:
+    if thread.conversation is not None and thread.conversation.deleted_at is not None:
+        raise build_not_found()
+    return thread
 
 
 def attach_conversation(thread: ClientThread, reply: Reply) -> None:
-    """After the first reply of a thread."""
+    """After the first reply of a thread. Raises Problem if the id of the request was used in
+    another thread."""
     if thread.conversation_id is None:
+        if reply.conversation.client_threads.exists():
+            raise build_reused()
         thread.conversation = reply.conversation
         thread.save(update_fields=["conversation"])
+    elif thread.conversation_id != reply.conversation.pk:
+        raise build_reused()
 
 
-def ask(user: User, door: str, name: str, question: Question, request_id: UUID) -> Reply:
-    """Start a reply in the thread of this name. Call it in a transaction. Raises ReplyRejected or
-    Problem."""
+def build_reused() -> Problem:
+    text = _("The id of this request was used for another one. Use a new id for a new request.")
+    return Problem(409, "key_reused", text)
+
+
+def require_known_answers(
+    conversation: Conversation | None, answer_ids: Collection[UUID | None]
+) -> None:
+    """A client may send answers of the conversation again. Raises Problem for any others: nothing
+    else would tell it that the model does not get them."""
+    if not answer_ids:
+        return
+    ids = {id for id in answer_ids if id is not None}
+    answers = Message.objects.filter(conversation=conversation, role=Message.Role.ASSISTANT)
+    known = set(answers.values_list("pk", flat=True)) if conversation is not None else set()
+    if None in answer_ids or not ids <= known:
+        raise build_unknown_history()
+
+
+def build_unknown_history() -> Problem:
+    text = _("Send only the new message: the chat has the earlier ones, and takes no others.")
+    return Problem(422, "unknown_history", text)
+
+
+def ask(
+    user: User,
+    door: str,
+    name: str,
+    question: Question,
+    request_id: UUID,
+    position: PagePosition | None = None,
+) -> Reply:
+    """Start a reply in the thread of this name, below the newest answer if there is no `position`.
+    Call it in a transaction. Raises ReplyRejected or Problem."""
     thread = lock_thread(user, door, name)
     chosen = choose_settings(user, thread.conversation, question.model)
     reply = replies.start_reply(
@@ -61,6 +105,7 @@ def ask(user: User, door: str, name: str, question: Question, request_id: UUID) 
             chosen, system_prompt=question.system_prompt or chosen.system_prompt
         ),
         conversation=thread.conversation,
+        position=position if thread.conversation else None,
     )
     attach_conversation(thread, reply)
     return reply

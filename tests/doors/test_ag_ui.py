@@ -12,7 +12,8 @@ from accounts.models import User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
 from chat.conversations.deletion import delete
-from chat.models import Conversation
+from chat.doors.ag_ui import views
+from chat.models import ClientThread, Conversation
 from streaming import journal
 from streaming.events import Finish
 from streaming.lifecycle import Ending
@@ -200,7 +201,7 @@ def test_the_next_message_follows_in_the_thread(web: Web, token: str, owner: Use
         {"role": "system", "content": "Be brief.", "id": "s"},
         USER,
         {"role": "reasoning", "content": "hm", "id": "r"},
-        {"role": "assistant", "content": TEXT, "id": "a"},
+        {"role": "assistant", "content": TEXT, "id": stream.arguments["message"]},
         {"role": "user", "content": [{"type": "text", "text": "And then?"}], "id": "u2"},
     ]
     more = start(web, token, build_input("run 2", messages=messages, forwardedProps={}))
@@ -262,11 +263,37 @@ def test_a_client_that_comes_after_the_mark_is_corrected_at_the_end(web: Web, to
 def test_the_same_run_with_another_message_is_refused(program: Program) -> None:
     assert program.post("/ag-ui/", build_input()).status_code == 200
     other = build_input(messages=[USER | {"content": "Another"}])
-    for body in (other, build_input(threadId="another")):
+    system = {"id": "s", "role": "system", "content": "Be brief."}
+    others = [
+        other,
+        build_input(threadId="another"),
+        build_input(forwardedProps={"model": "demo"}),
+        build_input(messages=[system, USER]),
+    ]
+    for body in others:
         answer = program.post("/ag-ui/", body)
-        assert (answer.status_code, answer.data["code"]) == (409, "key_reused")
-    assert program.post("/ag-ui/", build_input()).status_code == 200
+        assert (answer.status_code, answer.data["code"]) == (409, "key_reused"), body
+    for model in ("demo-fast", "demo/demo-fast", "demo:demo-fast", ""):
+        same = build_input(forwardedProps={"model": model})
+        assert program.post("/ag-ui/", same).status_code == 200
     assert Stream.objects.count() == 1
+
+
+def test_two_requests_with_one_run_at_once_are_one_run_or_refused(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one has looked for the run before the first one was stored."""
+    first = build_input()
+    assert program.post("/ag-ui/", first).status_code == 200
+    monkeypatch.setattr(views, "_find_run", lambda *args: None)
+    assert program.post("/ag-ui/", first).status_code == 200
+    for change in ({"messages": [USER | {"content": "Another"}]}, {"threadId": "another"}):
+        answer = program.post("/ag-ui/", build_input(**change))
+        assert (answer.status_code, answer.data["code"]) == (409, "key_reused"), change
+    write_other = build_input("run 2", threadId="a third")
+    assert program.post("/ag-ui/", write_other).status_code == 200
+    assert program.post("/ag-ui/", first | {"threadId": "a third"}).status_code == 409
+    assert (Stream.objects.count(), ClientThread.objects.count()) == (2, 2)
 
 
 def test_a_run_of_a_deleted_chat_is_gone_and_not_written_again(
@@ -300,11 +327,18 @@ REFUSED: list[dict[str, Any]] = [
     {"threadId": "\ud800"},
     {"runId": "a\0"},
     {"runId": None},
+    {"temperature": 0.5},
+    {"config": {"a": 1}},
+    {"parentRunId": "run 0"},
     {"messages": "a"},
     {"messages": [1]},
     {"messages": [USER, ANSWER]},
     {"messages": [USER, {"role": ["user"], "content": "a"}]},
     {"messages": [USER, ANSWER, USER]},
+    {"messages": [{"id": "b", "role": "bogus", "content": "a"}, USER]},
+    {"messages": [{"id": "b", "role": ["x"], "content": "a"}, USER]},
+    {"messages": [{"id": "b", "content": "a"}, USER]},
+    {"messages": [{"id": "b", "role": "tool", "content": "a", "toolCallId": "c"}, USER]},
     {"messages": [USER | {"content": " "}]},
     {"messages": [USER | {"content": [{"type": "image"}]}]},
 ]
@@ -323,6 +357,17 @@ def test_what_is_not_there_is_refused(program: Program) -> None:
         assert answer.status_code == REFUSALS[answer.data["code"]], change
         assert answer.data["message"]
     assert not Stream.objects.exists()
+
+
+def test_answers_that_are_not_of_the_thread_are_refused(program: Program, owner: User) -> None:
+    assert program.post("/ag-ui/", build_input()).status_code == 200
+    other = build_input("run 2", threadId="another")
+    assert program.post("/ag-ui/", other).status_code == 200
+    foreign = ANSWER | {"id": Stream.objects.latest("id").arguments["message"]}
+    for answer in (ANSWER, ANSWER | {"id": str(uuid4())}, ANSWER | {"id": 5}, foreign):
+        messages = [USER, answer, USER | {"id": "u2", "content": "And then?"}]
+        refused = program.post("/ag-ui/", build_input("run 3", messages=messages))
+        assert (refused.status_code, refused.data["code"]) == (422, "unknown_history"), answer
 
 
 def test_others_find_neither_the_run_nor_the_thread(

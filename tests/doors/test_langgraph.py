@@ -313,7 +313,6 @@ REFUSED: list[dict[str, Any]] = [
     {"metadata": {"a": 1}},
 ]
 
-
 REFUSALS = {
     "invalid": 422,
     "unknown_history": 422,
@@ -389,6 +388,68 @@ def test_a_thread_of_a_deleted_chat_is_gone(program: Program, owner: User) -> No
     delete(Conversation.objects.get(user=owner))
     assert program.get(f"/langgraph/threads/{thread}").status_code == 404
     assert not ClientThread.objects.exists()
+
+
+def test_a_thread_of_a_chat_that_can_be_restored_is_not_there(
+    program: Program, owner: User
+) -> None:
+    thread = create_thread(program)
+    run = write(create_run(program, thread))
+    chat = Conversation.objects.get(user=owner)
+    Conversation.objects.update(deleted_at=chat.created_at)
+    path = f"/langgraph/threads/{thread}"
+    answers = [
+        program.post("/langgraph/threads", {"thread_id": thread, "if_exists": "do_nothing"}),
+        program.post("/langgraph/threads", {"thread_id": thread}),
+        program.get(path),
+        program.post(f"{path}/runs", RUN | {"if_not_exists": "create"}),
+        program.post(f"{path}/runs/wait", RUN),
+        program.get(f"{path}/runs/{run.uuid}"),
+        program.get(f"{path}/runs/{run.uuid}/stream"),
+        program.post(f"{path}/runs/{run.uuid}/cancel"),
+    ]
+    assert {(answer.status_code, answer.data["code"]) for answer in answers} == {(404, "not_found")}
+    Conversation.objects.update(deleted_at=None)
+    assert len(program.get(path).data["values"]["messages"]) == 2
+
+
+def test_messages_of_the_thread_are_taken_only_whole_and_unchanged(program: Program) -> None:
+    """The model gets the thread's own, so anything else would be ignored."""
+    thread = create_thread(program)
+    write(create_run(program, thread))
+    path = f"/langgraph/threads/{thread}/runs"
+    question, answer = program.get(f"/langgraph/threads/{thread}").data["values"]["messages"]
+    other = create_thread(program)
+    write(create_run(program, other))
+    foreign = program.get(f"/langgraph/threads/{other}").data["values"]["messages"]
+    new = {"type": "human", "content": "And then?"}
+    for earlier in (
+        [question | {"content": "Another question"}, answer],
+        [question, answer | {"content": "Another answer"}],
+        [question, answer | {"content": TEXT[:5]}],
+        [question],
+        [answer],
+        [answer, question],
+        [question, answer, answer],
+        [question | {"type": "ai"}, answer],
+        foreign,
+    ):
+        refused = program.post(path, RUN | {"input": {"messages": [*earlier, new]}})
+        assert (refused.status_code, refused.data["code"]) == (422, "unknown_history"), earlier
+    body = RUN | {"input": {"messages": [question, answer, new]}}
+    first = program.post(path, body, Idempotency_Key="a")
+    assert first.status_code == 200, first.data
+    assert program.post(path, body, Idempotency_Key="a").data["run_id"] == first.data["run_id"]
+    assert program.post(path, body, Idempotency_Key="b").data["code"] == "unknown_history"
+
+
+def test_an_answer_that_grows_may_be_sent_as_far_as_the_client_has_it(program: Program) -> None:
+    thread = create_thread(program)
+    stream = claim(create_run(program, thread))
+    append_chunks(stream, *PIECES[:2])
+    messages = program.get(f"/langgraph/threads/{thread}").data["values"]["messages"]
+    append_chunks(stream, *PIECES[2:])
+    create_run(program, thread, input={"messages": [*messages, "And then?"]})
 
 
 def test_threads_without_a_message_count_for_the_limits_of_time(

@@ -1,7 +1,7 @@
 """The one request of AG-UI: the input of a run.
 
 The server has the messages of a thread, so only the last one counts, and system messages before
-it. Fields that ask for something else are refused, never ignored.
+it. Fields and roles that ask for something else are refused, never ignored.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from django.utils.translation import gettext_lazy as _
-
-from chat.api.problems import Problem
 from chat.doors.bodies import (
-    EMPTY_VALUES,
     build_invalid,
     build_unsupported,
     join_parts,
@@ -31,31 +28,30 @@ DOOR_NAME = "ag-ui"
 PROTOCOL_VERSION = "1.0"
 KNOWN_VERSIONS = re.compile(r"1\.\d+")
 MAX_RUN_ID_CHARS = 200
-REFUSED = ("tools", "context", "state", "resume")
-"""Fields of the protocol that are not here. Empty ones ask for nothing."""
+KNOWN = ("threadId", "runId", "messages", "forwardedProps", "protocolVersion")
+"""All others, such as `tools`, ask for nothing only if they are empty."""
 FORWARDED = ("model", "stop")
 INSTRUCTIONS = ("system", "developer")
 MADE_BY_SERVER = ("reasoning", "activity")
 """Roles of messages that clients send back, and that nobody has typed."""
+ROLES = ("user", "assistant", *INSTRUCTIONS, *MADE_BY_SERVER)
 
 
 @dataclass(frozen=True, slots=True)
 class AgentInput:
-    """Without a `question` a client only wants to see a run. `stops` asks to stop it.
-    `has_answers`: the client knows answers, so the thread can't be new."""
+    """Without a `question` a client only wants to see a run. `stops` asks to stop it. `answer_ids`
+    has one for each answer that the client knows, None if it is none of ours."""
 
     thread_id: str
     run_id: str
     question: Question | None
-    has_answers: bool
+    answer_ids: tuple[UUID | None, ...]
     stops: bool
 
 
 def parse_input(body: Mapping[str, Any]) -> AgentInput:
     """Raises Problem."""
-    for name in REFUSED:
-        if body.get(name) not in EMPTY_VALUES:
-            raise build_unsupported(name)
+    refuse_others(body, KNOWN)
     version = body.get("protocolVersion", PROTOCOL_VERSION)
     if not isinstance(version, str) or not KNOWN_VERSIONS.fullmatch(version):
         raise build_unsupported("protocolVersion")
@@ -66,13 +62,22 @@ def parse_input(body: Mapping[str, Any]) -> AgentInput:
     messages = body.get("messages") or []
     if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
         raise build_invalid("messages")
+    if any(message.get("role") not in ROLES for message in messages):
+        raise build_unsupported("messages.role")
     return AgentInput(
         read_name(body.get("threadId"), "threadId", MAX_CLIENT_NAME_CHARS),
         read_name(body.get("runId"), "runId", MAX_RUN_ID_CHARS),
         _find_question(messages, _read_model(forwarded)),
-        any(message.get("role") == "assistant" for message in messages),
+        tuple(_parse_id(one.get("id")) for one in messages if one.get("role") == "assistant"),
         _read_stop(forwarded),
     )
+
+
+def _parse_id(value: object) -> UUID | None:
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _find_question(messages: list[dict[str, Any]], model: str) -> Question | None:
@@ -108,8 +113,3 @@ def _read_stop(forwarded: Mapping[str, Any]) -> bool:
     if not isinstance(stops, bool):
         raise build_invalid("forwardedProps.stop")
     return stops
-
-
-def build_reused() -> Problem:
-    text = _("This runId was used for another message. Use a new one for a new message.")
-    return Problem(409, "key_reused", text)

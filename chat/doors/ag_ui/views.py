@@ -22,15 +22,20 @@ from chat.doors.ag_ui.events import AgentRun, AgentRunEncoder, Json, build_messa
 from chat.doors.ag_ui.protocol import (
     DOOR_NAME,
     AgentInput,
-    build_reused,
     parse_input,
     require_new_question,
 )
 from chat.doors.bodies import read_object
 from chat.doors.errors import answer_errors, build_too_many
-from chat.doors.threads import ask, find_thread
+from chat.doors.threads import (
+    Question,
+    ask,
+    build_reused,
+    find_thread,
+    require_known_answers,
+)
 from chat.models import ClientThread, Message
-from chat.replies import Reply, find_reply, load_text
+from chat.replies import Reply, ReplySettings, find_reply, load_text
 from streaming import journal, lifecycle
 from streaming.doors.answers import EncodedResponse
 from streaming.events import StreamText
@@ -64,11 +69,11 @@ def run_agent(request: HttpRequest) -> HttpResponseBase:
     if asked.stops:
         raise build_not_found()
     question = require_new_question(body, asked)
-    if asked.has_answers and find_thread(user, DOOR_NAME, asked.thread_id) is None:
-        text = _("This thread is not known. Its earlier messages can’t be brought in.")
-        raise Problem(422, "unknown_history", text)
+    thread = find_thread(user, DOOR_NAME, asked.thread_id)
+    require_known_answers(thread.conversation if thread else None, asked.answer_ids)
     with transaction.atomic():
         reply = ask(user, DOOR_NAME, asked.thread_id, question, request_id)
+        _require_same(question, reply)  # of two such requests at once the other one may be faster
     return _follow(user, _describe(asked, reply.answer, reply.stream), reply.stream)
 
 
@@ -92,12 +97,26 @@ def _find_run(user: User, asked: AgentInput, request_id: UUID) -> tuple[Message,
 
 
 def _check_repetition(user: User, asked: AgentInput, reply: Reply) -> None:
-    """The rest of the body may differ: a client comes back with a part of the answer."""
+    """Earlier messages may differ: a client comes back with a part of the answer, or with no
+    message at all."""
     if reply.conversation.deleted_at is not None:
         raise _build_gone()
     threads = ClientThread.objects.filter(user=user, door=DOOR_NAME, name=asked.thread_id)
-    is_same_thread = threads.filter(conversation=reply.conversation).exists()
-    if not is_same_thread or (asked.question and asked.question.text != reply.question.content):
+    if not threads.filter(conversation=reply.conversation).exists():
+        raise build_reused()
+    if asked.question:
+        _require_same(asked.question, reply)
+
+
+def _require_same(question: Question, reply: Reply) -> None:
+    """A part that a request leaves out is the same. Raises Problem."""
+    if question.text != reply.question.content:
+        raise build_reused()
+    used = ReplySettings.from_json(reply.stream.arguments)
+    names = (used.model, f"{used.provider}/{used.model}", f"{used.provider}:{used.model}")
+    if question.model and question.model not in names:
+        raise build_reused()
+    if question.system_prompt and question.system_prompt != used.system_prompt:
         raise build_reused()
 
 

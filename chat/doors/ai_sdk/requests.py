@@ -59,8 +59,8 @@ class UIMessageRequest(SettingsIn):
 
     @property
     def text(self) -> str:
-        parts = [part["text"] for part in self.question.parts if part.get("type") == "text"]
-        return replace_unstorable(clean_text(PARAGRAPH.join(parts)))
+        texts = [part["text"] for part in self.question.parts]
+        return replace_unstorable(clean_text(PARAGRAPH.join(texts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,11 @@ def _check_question(request: UIMessageRequest) -> None:
         raise Problem(400, "unsupported", text)
     if request.question.role != "user":
         raise Problem(400, "invalid", _("The last message must be one of the user."))
-    if any(part.get("type") == "file" for part in request.question.parts):
-        raise Problem(400, "unsupported", _("Files are not supported. Send text only."))
-    texts = [part.get("text") for part in request.question.parts if part.get("type") == "text"]
-    if not all(isinstance(text, str) for text in texts):
+    for part in request.question.parts:
+        if part.get("type") != "text":
+            text = _("Only text can be sent. A part of the type “%(type)s” is not supported.")
+            raise Problem(400, "unsupported", text % {"type": str(part.get("type"))[:100]})
+    if not all(isinstance(part.get("text"), str) for part in request.question.parts):
         raise Problem(400, "invalid", _("The text of a message must be a string."))
     if len(request.text) > MAX_MESSAGE_CHARS:
         text = _("This message is too long: at most %(count)d characters can be sent.")

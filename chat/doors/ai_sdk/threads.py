@@ -7,7 +7,6 @@ reply.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid5
 
@@ -18,10 +17,16 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chat import replies
-from chat.api.problems import Problem, build_not_found
+from chat.api.problems import Problem
 from chat.api.replies import apply_given
 from chat.doors.ai_sdk.requests import ClientMessage, Cursor, UIMessageRequest
-from chat.doors.threads import attach_conversation, choose_settings, lock_thread
+from chat.doors.threads import (
+    attach_conversation,
+    choose_settings,
+    find_thread,
+    lock_thread,
+    require_known_answers,
+)
 from chat.models import Conversation, Message
 from chat.replies import PagePosition, Reply, ReplySettings
 from streaming.models import Stream
@@ -38,15 +43,15 @@ that lost the connection shortly before the end would keep a part of the text.""
 
 
 def find_conversation(user: User, name: str) -> Conversation | None:
-    """None for a name that is new, or that only another person uses."""
-    owned = Conversation.objects.owned_by(user)
-    stored = replace_unstorable(name)
-    return owned.filter(client_threads__door=DOOR, client_threads__name=stored).first()
+    """None for a name that is new, or that only another person uses. Raises Problem if the chat was
+    deleted."""
+    thread = find_thread(user, DOOR, replace_unstorable(name))
+    return thread.conversation if thread else None
 
 
 def find_answer(user: User, name: str, cursor: Cursor | None) -> Message | None:
     """The answer that a client can resume: that of the cursor, or the one that runs, or else the
-    last one if it ended just now. None if there is none."""
+    last one if it ended just now. None if there is none. Raises Problem."""
     answers = _select_answers(find_conversation(user, name))
     if cursor is not None and (read := answers.filter(stream__uuid=cursor.stream).first()):
         return read
@@ -73,8 +78,7 @@ def start_reply(user: User, request: UIMessageRequest) -> Reply:
     """Raises ReplyRejected or Problem."""
     thread = lock_thread(user, DOOR, request.id)
     conversation = thread.conversation
-    if conversation is not None and conversation.deleted_at is not None:
-        raise build_not_found()
+    require_known_answers(conversation, _list_answer_ids(request))
     asked = _find_asked(user, request, conversation)
     if asked is None:
         reply = _ask(user, request, conversation)
@@ -117,21 +121,23 @@ def _ask(user: User, request: UIMessageRequest, conversation: Conversation | Non
         request_id=_build_id(user, request),
         reply_settings=apply_given(user, chosen, request),
         conversation=conversation,
-        position=_find_position(conversation, request.messages) if conversation else None,
+        position=_find_position(conversation, request) if conversation else None,
     )
 
 
-def _find_position(
-    conversation: Conversation, messages: Sequence[ClientMessage]
-) -> PagePosition | None:
+def _list_answer_ids(request: UIMessageRequest) -> list[UUID | None]:
+    """Those before the new message. Clients have our ids, because an answer begins with its id."""
+    earlier = request.messages[:-1]
+    return [_parse_id(message) for message in earlier if message.role == "assistant"]
+
+
+def _find_position(conversation: Conversation, request: UIMessageRequest) -> PagePosition | None:
     """The answer before the new message. None, which means the newest one of the chat, if the
-    client sends no answer, or one that it never got the id of."""
-    before = [message for message in messages[:-1] if message.role == "assistant"]
-    id = _parse_id(before[-1]) if before else None
-    answers = conversation.messages.filter(role=Message.Role.ASSISTANT)
-    if id is None or not conversation.current_leaf_id or not answers.filter(pk=id).exists():
+    client sends no answer."""
+    ids = _list_answer_ids(request)
+    if not ids or ids[-1] is None or not conversation.current_leaf_id:
         return None
-    return PagePosition(id, conversation.current_leaf_id)
+    return PagePosition(ids[-1], conversation.current_leaf_id)
 
 
 def _edit(user: User, request: UIMessageRequest, asked: Reply) -> Reply:

@@ -21,7 +21,7 @@ from chat.doors.bodies import (
     read_text,
     refuse_others,
 )
-from chat.doors.threads import Question
+from chat.doors.threads import Question, build_unknown_history
 from streaming.doors.sse.request import parse_cursor
 from streaming.follow import START_CURSOR
 from streaming.models import State, Stream
@@ -58,11 +58,20 @@ STATUS_BY_STATE = {
 
 
 @dataclass(frozen=True, slots=True)
+class SentMessage:
+    """`role` is “human”, “ai” or “system”. Without an `id`, it has none of ours."""
+
+    role: str
+    text: str
+    id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     question: Question
     modes: tuple[str, ...]
-    earlier_ids: tuple[UUID, ...]
-    """Of the messages before the new one, which the thread must have."""
+    earlier: tuple[SentMessage, ...]
+    """The messages before the new one, which must be those of the thread."""
     creates_thread: bool
 
 
@@ -81,11 +90,11 @@ def parse_run(body: Mapping[str, Any]) -> RunRequest:
     if not isinstance(assistant_id, str) or not 0 < len(assistant_id) <= MAX_FORM_VALUE_CHARS:
         raise build_invalid("assistant_id")
     model = "" if assistant_id == DEFAULT_ASSISTANT else assistant_id
-    text, system_prompt, earlier_ids = _parse_input(body.get("input"))
+    text, system_prompt, earlier = _parse_input(body.get("input"))
     return RunRequest(
         Question(text, model, system_prompt),
         parse_modes(body.get("stream_mode") or [DEFAULT_MODE]),
-        earlier_ids,
+        earlier,
         creates_thread=body.get("if_not_exists") == "create",
     )
 
@@ -102,9 +111,9 @@ def parse_modes(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(modes))
 
 
-def _parse_input(value: object) -> tuple[str, str, tuple[UUID, ...]]:
+def _parse_input(value: object) -> tuple[str, str, tuple[SentMessage, ...]]:
     """The text of the new message, which is the last one; that of system messages before it; and
-    the ids of the others, which are in the thread already."""
+    the others, which are in the thread already."""
     given = value.get("messages") if isinstance(value, dict) else None
     messages = [given] if isinstance(given, dict | str) else given
     if not isinstance(value, dict) or not isinstance(messages, list) or not messages:
@@ -113,27 +122,26 @@ def _parse_input(value: object) -> tuple[str, str, tuple[UUID, ...]]:
     if len(messages) > MAX_INPUT_MESSAGES:
         raise build_invalid("input.messages")
     parsed = [_parse_message(message) for message in messages]
-    role, text, _id = parsed.pop()
-    if role != "human":
+    question = parsed.pop()
+    if question.role != "human":
         raise build_invalid("input.messages")
-    system = [text for role, text, _id in parsed if role == "system"]
-    earlier_ids = [id for role, _text, id in parsed if role != "system"]
-    if any(id is None for id in earlier_ids):
+    system = [message.text for message in parsed if message.role == "system"]
+    earlier = tuple(message for message in parsed if message.role != "system")
+    if any(message.id is None for message in earlier):
         raise build_unknown_history()
-    return text, read_text("\n\n".join(system), "input.messages"), tuple(filter(None, earlier_ids))
+    return question.text, read_text("\n\n".join(system), "input.messages"), earlier
 
 
-def _parse_message(message: object) -> tuple[str, str, UUID | None]:
-    """The role, the text, and the id if it is one of ours."""
+def _parse_message(message: object) -> SentMessage:
     if isinstance(message, str):
-        return "human", read_text(message, "input.messages"), None
+        return SentMessage("human", read_text(message, "input.messages"), None)
     if not isinstance(message, dict):
         raise build_invalid("input.messages")
     role = message.get("type") or message.get("role")
     if not isinstance(role, str) or role not in ROLES:
         raise build_unsupported("input.messages")
     text = join_parts(message.get("content"), "input.messages")
-    return ROLES[role], text, parse_id(message.get("id"))
+    return SentMessage(ROLES[role], text, parse_id(message.get("id")))
 
 
 def parse_id(value: object) -> UUID | None:
@@ -141,11 +149,6 @@ def parse_id(value: object) -> UUID | None:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def build_unknown_history() -> Problem:
-    text = _("Send only the new message: the thread has the earlier ones, and takes no others.")
-    return Problem(422, "unknown_history", text)
 
 
 def parse_thread(body: Mapping[str, Any]) -> tuple[UUID | None, bool]:

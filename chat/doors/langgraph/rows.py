@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,11 +11,13 @@ from accounts.models import User
 from chat import access
 from chat.api.outputs import build_message_page
 from chat.api.problems import build_not_found
+from chat.api.schemas import MessageOut
 from chat.doors.langgraph.events import RunFacts, build_message
-from chat.doors.langgraph.protocol import DOOR_NAME, STATUS_BY_STATE
-from chat.doors.threads import find_thread
+from chat.doors.langgraph.protocol import DOOR_NAME, STATUS_BY_STATE, SentMessage
+from chat.doors.threads import build_unknown_history, find_thread
 from chat.models import ClientThread, Conversation, Message
-from chat.replies import SOURCE
+from chat.replies import SOURCE, PagePosition
+from chat.replies.settings import clean_text
 from streaming.models import State, Stream
 
 MAX_MESSAGES = 1_000
@@ -31,6 +34,32 @@ def get_thread(user: User, id: UUID) -> ClientThread:
     if thread is None:
         raise build_not_found()
     return thread
+
+
+def find_position(user: User, id: UUID, earlier: Sequence[SentMessage]) -> PagePosition | None:
+    """The end of the thread, if a client sends the messages of its state again. They must be all of
+    them and unchanged, because the model gets the thread's own. Raises Problem."""
+    if not earlier:
+        return None
+    thread = find_thread(user, DOOR_NAME, str(id))
+    state = _load_state(thread) if thread else []
+    if len(state) != len(earlier) or not all(map(_is_same, state, earlier)):
+        raise build_unknown_history()
+    return PagePosition(state[-1].id, state[-1].id)
+
+
+def _is_same(message: MessageOut, sent: SentMessage) -> bool:
+    """Of an answer that still grows, the client may have the beginning."""
+    role = "human" if message.role == "user" else "ai"
+    text = clean_text(message.content)
+    is_growing = message.stream is not None and not State(message.stream.state).has_ended
+    has_text = text.startswith(sent.text) if is_growing else text == sent.text
+    return (role, message.id) == (sent.role, sent.id) and has_text
+
+
+def _load_state(thread: ClientThread) -> list[MessageOut]:
+    chat = thread.conversation
+    return build_message_page(chat, None, MAX_MESSAGES).messages if chat else []
 
 
 def find_run(user: User, thread_id: UUID, run_id: UUID) -> Stream:
@@ -54,8 +83,6 @@ def load_facts(thread_id: UUID, stream: Stream, *, with_history: bool) -> RunFac
 
 def build_thread(thread: ClientThread) -> dict[str, Any]:
     chat = thread.conversation
-    page = build_message_page(chat, None, MAX_MESSAGES) if chat else None
-    messages = page.messages if page else []
     return {
         "thread_id": thread.name,
         "created_at": _format(chat.created_at if chat else None),
@@ -64,7 +91,7 @@ def build_thread(thread: ClientThread) -> dict[str, Any]:
         "status": THREAD_STATUS.get(Conversation.ReplyStatus(chat.status), "idle")
         if chat
         else "idle",
-        "values": {"messages": [build_message(message) for message in messages]},
+        "values": {"messages": [build_message(message) for message in _load_state(thread)]},
         "interrupts": {},
     }
 

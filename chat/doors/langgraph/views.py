@@ -25,12 +25,13 @@ from chat.doors.langgraph.protocol import DOOR_NAME, RunRequest
 from chat.doors.langgraph.rows import (
     build_run,
     build_thread,
+    find_position,
     find_run,
     get_thread,
     load_facts,
 )
 from chat.doors.threads import ask
-from chat.models import ClientThread, Message
+from chat.models import ClientThread
 from chat.replies import Reply, count_rows
 from streaming import lifecycle
 from streaming.doors.answers import AwaitedResponse, EncodedResponse
@@ -56,6 +57,8 @@ def create_thread(request: HttpRequest) -> HttpResponseBase:
         )
         if is_new:
             count_rows(user, len(thread.name))
+    if not is_new:
+        get_thread(user, UUID(thread.name))  # not one of a deleted chat
     if not is_new and not may_exist:
         raise Problem(409, "thread_exists", _("There is a thread with this id already."))
     return JsonResponse(build_thread(thread))
@@ -107,17 +110,8 @@ def _start(request: HttpRequest, user: User, thread_id: UUID, asked: RunRequest)
     with idempotent_request(request, user) as once:
         if not asked.creates_thread:
             get_thread(user, thread_id)
-        _require_known(user, thread_id, asked.earlier_ids)
-        return ask(user, DOOR_NAME, str(thread_id), asked.question, once.id)
-
-
-def _require_known(user: User, thread_id: UUID, ids: Sequence[UUID]) -> None:
-    """A client may send the messages again that it got from the thread."""
-    threads = {"conversation__client_threads__door": DOOR_NAME}
-    threads["conversation__client_threads__name"] = str(thread_id)
-    known = Message.objects.owned_by(user).filter(pk__in=ids, **threads)
-    if ids and known.count() < len(set(ids)):
-        raise protocol.build_unknown_history()
+        position = None if once.is_repeated else find_position(user, thread_id, asked.earlier)
+        return ask(user, DOOR_NAME, str(thread_id), asked.question, once.id, position)
 
 
 # Runs that are there

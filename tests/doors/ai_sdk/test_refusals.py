@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db.models import F
@@ -26,6 +27,19 @@ from tests.streaming.factories import reload_stream
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+OTHER_PARTS: list[dict[str, Any]] = [
+    {"type": "data-x", "data": {"a": 1}},
+    {"type": "tool-weather", "toolCallId": "c", "state": "output-available", "output": 4},
+    {"type": "source-url", "sourceId": "s", "url": "https://example.org"},
+    {"type": "reasoning", "text": "Hm."},
+    {"text": "without a type"},
+]
+
+
+def add_part(part: dict[str, Any]) -> dict[str, Any]:
+    return QUESTION | {"parts": [*QUESTION["parts"], part]}
+
+
 def test_each_refusal_has_a_status_and_a_sentence(call: Ask, owner: User) -> None:
     file = {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,"}
     pictures = QUESTION | {"parts": [*QUESTION["parts"], file]}
@@ -36,7 +50,9 @@ def test_each_refusal_has_a_status_and_a_sentence(call: Ask, owner: User) -> Non
         (build_body("c"), 400, "invalid"),
         (build_body("c", {"id": "x", "role": "user"}), 400, "invalid"),
         (build_body("c", {**QUESTION, "parts": [{"type": "text", "text": 3}]}), 400, "invalid"),
-        (build_body("c", {**QUESTION, "parts": [{"type": ["text"]}]}), 400, "empty"),
+        (build_body("c", {**QUESTION, "parts": [{"type": ["text"]}]}), 400, "unsupported"),
+        *((build_body("c", add_part(part)), 400, "unsupported") for part in OTHER_PARTS),
+        (build_body("c", QUESTION, answer, build_message("m", "Hi")), 400, "unknown_history"),
         (build_body("c", QUESTION, answer), 400, "invalid"),
         (build_body("c", QUESTION, trigger="steal"), 400, "invalid"),
         (build_body("c", QUESTION, temperature=9), 400, "invalid"),
@@ -108,7 +124,23 @@ def test_a_deleted_chat_is_gone(call: Ask, ask: Ask) -> None:
     Conversation.objects.update(deleted_at=F("created_at"))
     assert ask("chat-1").read_error()["status"] == 404
     assert ask("chat-1", build_message("msg-2", "And now?")).read_error()["status"] == 404
-    assert call("GET", build_path("chat-1", "stream")).status == 204
+    for method, what in (("GET", "stream"), ("GET", "messages"), ("POST", "stop")):
+        error = call(method, build_path("chat-1", what)).read_error()
+        assert (error["status"], error["code"]) == (404, "not_found"), what
+
+
+def test_an_answer_that_is_not_of_the_chat_is_refused(ask: Ask) -> None:
+    """The model would not get it, and nothing else would say so."""
+    ask("chat-1")
+    finish_newest()
+    ask("chat-2", build_message("other", "Another question"))
+    foreign = str(finish_newest().answer.pk)
+    for id in ("made-up", str(uuid4()), foreign):
+        answer = build_message(id, "Because.", "assistant")
+        for fields in ({}, {"trigger": "regenerate-message"}):
+            error = ask("chat-1", answer, QUESTION, **fields).read_error()
+            assert (error["status"], error["code"]) == (400, "unknown_history"), id
+    assert Stream.objects.count() == 2
 
 
 def test_a_setting_that_the_model_does_not_take_is_refused(ask: Ask) -> None:

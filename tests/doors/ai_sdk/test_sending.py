@@ -149,6 +149,9 @@ def test_a_message_after_an_answer_goes_on_from_there(ask: Ask) -> None:
     assert second.question.parent_id == first.answer.pk
     ask("chat-1", QUESTION, answer, build_message("msg-3", "Or the wind?"))
     third = finish_newest()
+    parts = [{"type": "step-start"}, {"type": "reasoning", "text": "Hm."}, *answer["parts"]]
+    ask("chat-1", QUESTION, answer | {"parts": parts}, build_message("msg-4", "Or the land?"))
+    assert find_newest_reply().question.parent_id == first.answer.pk
     assert third.question.parent_id == first.answer.pk
     assert third.conversation == first.conversation
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from django.db.models import F
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -22,7 +23,7 @@ from accounts.tokens.tokens import create_token, revoke_tokens
 from chat.api.problems import Problem
 from chat.doors.ai_sdk.frames import MAX_FRAME_BYTES, Send, parse_frame
 from chat.doors.ai_sdk.websocket import CHARS_PER_COMMAND, MAX_ANSWERS, ChatConsumer
-from chat.models import ClientThread
+from chat.models import ClientThread, Conversation
 from streaming.doors import commands
 from streaming.doors.credentials import Credential
 from streaming.doors.frames import FrameRejected
@@ -141,6 +142,18 @@ def test_nothing_to_resume_is_said(open_socket: OpenSocket) -> None:
     socket = open_socket()
     socket.resume("r", "unknown")
     assert socket.read() == {"type": "no-active", "requestId": "r"}
+
+
+def test_an_answer_of_a_deleted_chat_is_not_resumed(open_socket: OpenSocket) -> None:
+    socket = open_socket()
+    socket.ask("r1", "chat-1")
+    finish_newest()
+    socket.read_answer("r1")
+    Conversation.objects.update(deleted_at=F("created_at"))
+    socket.resume("r2", "chat-1")
+    assert socket.read()["type"] == "error"
+    socket.ask("r3", "chat-1", build_message("msg-2", "And now?"))
+    assert socket.read()["type"] == "error"
 
 
 def test_a_failure_is_an_error_part(open_socket: OpenSocket) -> None:
