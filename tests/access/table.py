@@ -208,7 +208,7 @@ ROUTES: dict[str, Route] = {
     "langgraph:stream": Route("signed in", "stream", kwargs=IN_THREAD),
     "langgraph:join": Route("signed in", "stream", kwargs=IN_THREAD),
     "langgraph:cancel": Route("signed in", "stream", "POST", kwargs=IN_THREAD, owner_status=202),
-    "langgraph:missing": Route("everybody", kwargs={"rest": "info"}, owner_status=404),
+    "langgraph:missing": Route("everybody", owner_status=404),
     # The gateway, for programs
     "gateway:responses": Route("signed in", method="POST", form=BACKGROUND),
     "gateway:response": Route("signed in", "response"),

@@ -13,6 +13,7 @@ from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
 from chat.conversations.deletion import delete
 from chat.doors.ag_ui import views
+from chat.doors.registry import starts_reply
 from chat.models import ClientThread, Conversation
 from streaming import journal
 from streaming.events import Finish
@@ -294,6 +295,12 @@ def test_two_requests_with_one_run_at_once_are_one_run_or_refused(
     assert program.post("/ag-ui/", write_other).status_code == 200
     assert program.post("/ag-ui/", first | {"threadId": "a third"}).status_code == 409
     assert (Stream.objects.count(), ClientThread.objects.count()) == (2, 2)
+
+
+def test_the_address_may_end_without_a_slash(program: Program) -> None:
+    """A redirect would make stock clients send a GET."""
+    assert program.post("/ag-ui", build_input()).status_code == 200
+    assert starts_reply("/api/ag-ui")
 
 
 def test_a_run_of_a_deleted_chat_is_gone_and_not_written_again(

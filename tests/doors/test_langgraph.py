@@ -350,6 +350,13 @@ MISSING = [
     ("POST", "runs/stream"),
     ("GET", "threads/x/state"),
     ("GET", "info"),
+    ("GET", ""),
+    ("GET", "threads"),
+    ("DELETE", f"threads/{uuid4()}"),
+    ("PATCH", f"threads/{uuid4()}"),
+    ("GET", f"threads/{uuid4()}/runs"),
+    ("DELETE", f"threads/{uuid4()}/runs/{uuid4()}"),
+    ("GET", "threads%0a"),
 ]
 
 
@@ -357,11 +364,10 @@ def test_the_rest_of_the_server_says_that_it_is_not_there(program: Program) -> N
     for method, path in MISSING:
         answer = program.send(method, f"/langgraph/{path}", {} if method == "POST" else None)
         assert (answer.status_code, answer.data["code"]) == (404, "not_here"), path
+    assert program.get("/langgraph").data["code"] == "not_here"
 
 
-def test_errors_outside_of_views_have_the_same_shape(program: Program) -> None:
-    answer = program.send("DELETE", f"/langgraph/threads/{uuid4()}")
-    assert answer.status_code == 405
+def test_a_body_that_is_no_object_is_refused(program: Program) -> None:
     assert program.post("/langgraph/threads", [1]).data["code"] == "bad_request"
 
 

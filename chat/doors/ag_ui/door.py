@@ -13,4 +13,10 @@ def encode_error(status: int) -> tuple[bytes, str]:
     return build_error(build_problem_of_status(status)).content, "application/json"
 
 
-DOOR = Door(path=PATH, urls="chat.doors.ag_ui.urls", encode_error=encode_error, reply_paths=PATH)
+DOOR = Door(
+    path=PATH,
+    base="/api/",
+    urls="chat.doors.ag_ui.urls",
+    encode_error=encode_error,
+    reply_paths=f"{PATH}?",
+)

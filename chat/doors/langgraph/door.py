@@ -15,6 +15,7 @@ def encode_error(status: int) -> tuple[bytes, str]:
 
 DOOR = Door(
     path=PATH,
+    base="/api/",
     urls="chat.doors.langgraph.urls",
     encode_error=encode_error,
     reply_paths=rf"{PATH}threads/[^/]+/runs(/stream|/wait)?",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -10,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.tokens.models import Scope
@@ -18,7 +19,7 @@ from chat.api.auth import authenticate
 from chat.api.idempotency import idempotent_request
 from chat.api.problems import Problem
 from chat.doors.bodies import build_unsupported, read_object
-from chat.doors.errors import answer_errors, build_too_many
+from chat.doors.errors import View, answer_errors, build_too_many
 from chat.doors.langgraph import protocol
 from chat.doors.langgraph.events import RunEncoder, build_final_values
 from chat.doors.langgraph.protocol import DOOR_NAME, RunRequest
@@ -46,8 +47,31 @@ def build_error(problem: Problem) -> HttpResponse:
 
 
 @csrf_exempt
-@require_http_methods(["POST"])
-@answer_errors(build_error)
+def answer_missing(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+    """The rest of LangGraph's server: assistants, states, history, crons, the store."""
+    text = _(
+        "Holdfast has threads and runs with text. This part of LangGraph’s server is not here."
+    )
+    return build_error(Problem(404, "not_here", text))
+
+
+def answer_only(method: str) -> Callable[[View], View]:
+    """Decorate a view. Other methods of its address are parts of LangGraph's server, too."""
+
+    def decorate(view: View) -> View:
+        answer = answer_errors(build_error)(view)
+
+        @csrf_exempt
+        @wraps(view)
+        def wrapper(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+            return (answer if request.method == method else answer_missing)(request, **kwargs)
+
+        return wrapper
+
+    return decorate
+
+
+@answer_only("POST")
 def create_thread(request: HttpRequest) -> HttpResponseBase:
     user = authenticate(request, Scope.WRITE)
     id, may_exist = protocol.parse_thread(read_object(request))
@@ -64,9 +88,7 @@ def create_thread(request: HttpRequest) -> HttpResponseBase:
     return JsonResponse(build_thread(thread))
 
 
-@csrf_exempt
-@require_http_methods(["GET"])
-@answer_errors(build_error)
+@answer_only("GET")
 def read_thread(request: HttpRequest, id: UUID) -> HttpResponseBase:
     return JsonResponse(build_thread(get_thread(authenticate(request, Scope.READ), id)))
 
@@ -74,9 +96,7 @@ def read_thread(request: HttpRequest, id: UUID) -> HttpResponseBase:
 # Runs that begin
 
 
-@csrf_exempt
-@require_http_methods(["POST"])
-@answer_errors(build_error)
+@answer_only("POST")
 def create_run(request: HttpRequest, id: UUID) -> HttpResponseBase:
     """Answer at once; the run goes on."""
     user = authenticate(request, Scope.WRITE)
@@ -86,9 +106,7 @@ def create_run(request: HttpRequest, id: UUID) -> HttpResponseBase:
     return response
 
 
-@csrf_exempt
-@require_http_methods(["POST"])
-@answer_errors(build_error)
+@answer_only("POST")
 def stream_new_run(request: HttpRequest, id: UUID) -> HttpResponseBase:
     user = authenticate(request, Scope.WRITE)
     asked = protocol.parse_run(read_object(request))
@@ -96,9 +114,7 @@ def stream_new_run(request: HttpRequest, id: UUID) -> HttpResponseBase:
     return _follow(user, id, reply.stream, asked.modes)
 
 
-@csrf_exempt
-@require_http_methods(["POST"])
-@answer_errors(build_error)
+@answer_only("POST")
 def await_new_run(request: HttpRequest, id: UUID) -> HttpResponseBase:
     user = authenticate(request, Scope.WRITE)
     reply = _start(request, user, id, protocol.parse_run(read_object(request)))
@@ -117,17 +133,13 @@ def _start(request: HttpRequest, user: User, thread_id: UUID, asked: RunRequest)
 # Runs that are there
 
 
-@csrf_exempt
-@require_http_methods(["GET"])
-@answer_errors(build_error)
+@answer_only("GET")
 def read_run(request: HttpRequest, thread: UUID, id: UUID) -> HttpResponseBase:
     user = authenticate(request, Scope.READ)
     return JsonResponse(build_run(thread, find_run(user, thread, id)))
 
 
-@csrf_exempt
-@require_http_methods(["GET"])
-@answer_errors(build_error)
+@answer_only("GET")
 def stream_run(request: HttpRequest, thread: UUID, id: UUID) -> HttpResponseBase:
     """From the start, or after the `Last-Event-ID`."""
     user = authenticate(request, Scope.READ)
@@ -141,9 +153,7 @@ def stream_run(request: HttpRequest, thread: UUID, id: UUID) -> HttpResponseBase
     return _follow(user, thread, stream, modes, after)
 
 
-@csrf_exempt
-@require_http_methods(["GET"])
-@answer_errors(build_error)
+@answer_only("GET")
 def join_run(request: HttpRequest, thread: UUID, id: UUID) -> HttpResponseBase:
     """Answer with the state of the thread when the run is over."""
     user = authenticate(request, Scope.READ)
@@ -151,9 +161,7 @@ def join_run(request: HttpRequest, thread: UUID, id: UUID) -> HttpResponseBase:
     return _await(user, thread, find_run(user, thread, id))
 
 
-@csrf_exempt
-@require_http_methods(["POST"])
-@answer_errors(build_error)
+@answer_only("POST")
 def cancel_run(request: HttpRequest, thread: UUID, id: UUID) -> HttpResponseBase:
     """Stop the run, and keep its text. Once more has no effect."""
     user = authenticate(request, Scope.WRITE)
@@ -200,12 +208,3 @@ def _await(user: User, thread_id: UUID, stream: Stream) -> HttpResponseBase:
         return JsonResponse(build_final_values(facts, ended))
 
     return AwaitedResponse(stream, user, build, refusal=build_error(build_too_many()))
-
-
-@csrf_exempt
-def answer_missing(request: HttpRequest, rest: str) -> HttpResponseBase:
-    """The rest of LangGraph's server: assistants, states, history, crons, the store."""
-    text = _(
-        "Holdfast has threads and runs with text. This part of LangGraph’s server is not here."
-    )
-    return build_error(Problem(404, "not_here", text))
