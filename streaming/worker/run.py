@@ -106,7 +106,7 @@ class StreamRun:
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Delta):
-                    if event.kind == Kind.TOOL_CALL:
+                    if event.kind == "tool_call":
                         calls.append(event.text)
                         continue
                     if not event.text:
