@@ -106,7 +106,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "drain": f"{AI_SDK}resuming.py::test_a_drain_breaks_the_answer_off",
         "kill": f"{STOCK_AI_SDK}test_a_worker_is_killed",
         "fold": FOLDED,
-        "cursors": f"{AI_SDK}resuming.py::test_a_cursor_that_is_none_of_ours_is_refused",
+        "cursors": CURSORS,
     },
     "[LangGraph](doors-langgraph.md)": {
         "send": f"{LANGGRAPH}test_a_run_from_its_request_to_its_end",
@@ -119,7 +119,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "drain": f"{RUNS}test_each_client_comes_back_after_the_web_process_was_drained",
         "kill": f"{RUNS}test_no_client_notices_that_the_worker_was_killed",
         "fold": FOLDED,
-        "cursors": f"{LANGGRAPH}test_odd_cursors_are_refused_because_text_would_come_twice",
+        "cursors": CURSORS,
     },
     "[AG-UI](doors-ag-ui.md)": {
         "send": f"{AG_UI}test_a_run_from_its_request_to_its_end",
@@ -131,7 +131,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "drain": f"{RUNS}test_each_client_comes_back_after_the_web_process_was_drained",
         "kill": f"{RUNS}test_no_client_notices_that_the_worker_was_killed",
         "fold": FOLDED,
-        "cursors": NO,
+        "cursors": CURSORS,
     },
     "[Durable Streams](durable-streams.md)": {
         "send": NO,

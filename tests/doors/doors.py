@@ -1,39 +1,17 @@
-"""The answer of each door to a client with a cursor, in one form. A new door is one more function
-in DOORS."""
+"""The answer of each door to a client with a cursor. A new door is one more function in DOORS."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import httpx2
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from chat.doors.gateway.events import DELTA_SLOT, STEP, find_row
-
-TIMEOUT_SECONDS = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """`kind` is "rest" for the text after the cursor, "snapshot" for all of the text, "over" if the
-    client has read everything, or the code of a refusal. `index` is the cursor that the client has
-    then."""
-
-    kind: str
-    text: str = ""
-    index: int = -1
-    has_ended: bool = False
-
-
-Door = Callable[[str, str, UUID, str, int], Told]
-"""Called with the address of the server, a token (empty: none), a stream, a cursor as text, and the
-last index that the stream has now."""
+from tests.doors.clients import read_agent_run, read_response, read_run, read_ui_messages
+from tests.doors.told import TIMEOUT_SECONDS, Door, Told, is_index, open_client
 
 
 def read_socket(url: str, token: str, stream: UUID, cursor: str, last: int) -> Told:
@@ -74,14 +52,9 @@ def _is_complete(frames: list[dict[str, Any]], cursor: str, last: int) -> bool:
 
 
 def read_events(url: str, token: str, stream: UUID, cursor: str, last: int) -> Told:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    answer = httpx2.get(
-        f"{url}/api/streams/{stream}/events",
-        params={"after": cursor, "wait": "0"},
-        headers=headers,
-        timeout=TIMEOUT_SECONDS,
-        trust_env=False,
-    )
+    query = {"after": cursor, "wait": "0"}
+    with open_client(url, token) as client:
+        answer = client.get(f"/api/streams/{stream}/events", params=query)
     if answer.status_code == 204:
         return Told("over", index=int(cursor), has_ended=True)
     if answer.status_code != 200:
@@ -91,14 +64,8 @@ def read_events(url: str, token: str, stream: UUID, cursor: str, last: int) -> T
 
 
 def read_chunks(url: str, token: str, stream: UUID, cursor: str, last: int) -> Told:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    answer = httpx2.get(
-        f"{url}/api/streams/{stream}/chunks",
-        params={"after": cursor},
-        headers=headers,
-        timeout=TIMEOUT_SECONDS,
-        trust_env=False,
-    )
+    with open_client(url, token) as client:
+        answer = client.get(f"/api/streams/{stream}/chunks", params={"after": cursor})
     data = answer.json()
     if answer.status_code != 200:
         return Told(data["code"])
@@ -115,54 +82,14 @@ def read_chunks(url: str, token: str, stream: UUID, cursor: str, last: int) -> T
 
 def read_durable_stream(url: str, token: str, stream: UUID, cursor: str, last: int) -> Told:
     """An offset counts the chunks before it."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    is_index = cursor.isdecimal() and str(int(cursor)) == cursor and int(cursor) < 2**53
-    answer = httpx2.get(
-        f"{url}/v1/stream/replies/{stream}",
-        params={"offset": f"{0:016}_{int(cursor) + 1:016}" if is_index else cursor},
-        headers=headers,
-        timeout=TIMEOUT_SECONDS,
-        trust_env=False,
-    )
+    is_offset = is_index(cursor) and int(cursor) < 2**53
+    query = {"offset": f"{0:016}_{int(cursor) + 1:016}" if is_offset else cursor}
+    with open_client(url, token) as client:
+        answer = client.get(f"/v1/stream/replies/{stream}", params=query)
     if answer.status_code != 200:
         return Told(answer.json()["code"])
     index = int(answer.headers["Stream-Next-Offset"].partition("_")[2]) - 1
     return Told("rest", answer.text, index, "Stream-Closed" in answer.headers)
-
-
-def read_response(url: str, token: str, stream: UUID, cursor: str, last: int) -> Told:
-    """The cursor is the number of the event with the text of that row. A response that runs is read
-    up to the last index."""
-    path = f"{url}/v1/responses/resp_{stream.hex}"
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    query = {"stream": "true"} | ({} if cursor == "-1" else {"starting_after": _to_number(cursor)})
-    with (
-        httpx2.Client(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as client,
-        client.stream("GET", path, params=query) as answer,
-    ):
-        if answer.status_code != 200:
-            answer.read()
-            error = answer.json()["error"]
-            is_cursor = error["param"] == "starting_after"
-            codes = {"invalid_api_key": "signed_out"}
-            return Told("bad_cursor" if is_cursor else codes.get(error["code"], error["code"]))
-        has_ended = client.get(path).json()["status"] not in ("queued", "in_progress")
-        text, index = "", int(cursor)
-        lines = answer.iter_lines()
-        while has_ended or index < last:
-            line = next(lines, None)
-            if line is None:
-                break
-            event = json.loads(line[6:]) if line.startswith("data: ") else {}
-            if event.get("type") == "response.output_text.delta":
-                text, index = text + event["delta"], find_row(event["sequence_number"])
-        return Told("rest", text, index, has_ended)
-
-
-def _to_number(cursor: str) -> str:
-    """Of the event with the text of this row; other texts as they are."""
-    is_index = cursor.isascii() and cursor.isdecimal() and str(int(cursor)) == cursor
-    return str(STEP * (int(cursor) + 1) + DELTA_SLOT) if is_index else cursor
 
 
 DOORS: dict[str, Door] = {
@@ -171,7 +98,12 @@ DOORS: dict[str, Door] = {
     "chunks": read_chunks,
     "durable streams": read_durable_stream,
     "gateway": read_response,
+    "AI SDK": read_ui_messages,
+    "LangGraph": read_run,
+    "AG-UI": read_agent_run,
 }
+WITHOUT_CURSORS = {"AG-UI"}
+"""Doors whose clients send no cursor, and get everything each time. The table asks them once."""
 
 
 def _to_json(cursor: str) -> str:

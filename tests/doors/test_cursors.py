@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,11 +13,13 @@ import pytest
 from accounts.models import User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
-from chat.models import GatewayResponse, Message
 from streaming import journal, lifecycle
 from streaming.models import Stream
 from tests.chat.factories import claim_reply, finish_reply, start_reply, write_reply
-from tests.doors.doors import DOORS, Told
+from tests.doors.doors import DOORS, WITHOUT_CURSORS
+from tests.doors.offers import offer_everywhere
+from tests.doors.registered import find_missing
+from tests.doors.told import Told
 from tests.streaming.factories import COMPLETED
 from tools.deployment.deployment import Web
 
@@ -80,40 +83,56 @@ STATES: dict[str, Callable[[User], Stream]] = {
 LENGTHS = {"queued": 0, "empty": 0}
 
 
-def offer_to_gateway(stream: Stream) -> None:
-    """The gateway shows only replies that were asked for through it."""
-    answer = Message.objects.get(pk=stream.arguments["message"])
-    GatewayResponse.objects.create(
-        stream=stream,
-        user=stream.owner,
-        conversation=answer.conversation,
-        answer=answer,
-        parameters={"model": "demo"},
-    )
+# Answers
 
 
 def expect(door: str, state: str, cursor: int) -> Told:
-    """The answer to the owner. Only event streams say that everything was read, because a browser
-    asks again and again until then. Durable Streams and the gateway have no snapshots: they refuse
-    a cursor that they can't continue after."""
+    """The answer to the owner."""
     length, has_ended = LENGTHS.get(state, CHUNKS), state not in ("queued", "running")
     last = length - 1
-    if door == "gateway":
-        is_there = state != "folded without cuts" or cursor == -1
-        if cursor > last or not is_there:
-            return Told("bad_cursor")
-        return Told("rest", "".join(PIECES[cursor + 1 : length]), last, has_ended)
-    if door == "events" and has_ended and cursor >= 0 and cursor == max(last, 0):
-        return Told("over", index=cursor, has_ended=True)
-    if door == "durable streams" and cursor > last:
-        return Told("bad_cursor")
-    if door == "durable streams" and state == "folded without cuts" and 0 <= cursor < last:
-        return Told("folded")
-    is_rebuilt = state == "folded" and door == "chunks"
-    is_whole = (state.startswith("folded") and not is_rebuilt) or cursor > last
-    if is_whole and door != "durable streams":
-        return Told("snapshot", TEXT if length else "", last, has_ended)
-    return Told("rest", "".join(PIECES[cursor + 1 : length]), last, has_ended)
+    whole = Told("snapshot", TEXT if length else "", last, has_ended)
+    rest = Told("rest", "".join(PIECES[cursor + 1 : length]), last, has_ended)
+    is_beyond, is_inside = cursor > last, 0 <= cursor < last
+    is_lost = state == "folded without cuts" and cursor >= 0
+    match door:
+        case "gateway":  # has no snapshots: it refuses a cursor that it can't continue after
+            return Told("bad_cursor") if is_beyond or is_lost else rest
+        case "durable streams" | "LangGraph":
+            if is_beyond:
+                return Told("bad_cursor")
+            return Told("folded") if is_lost and is_inside else rest
+        case "AI SDK":  # the event of the end has an index of its own
+            if has_ended and cursor == length:
+                return Told("over")
+            answer = whole if is_beyond or is_lost else rest
+            return replace(answer, index=length) if has_ended else answer
+        case "AG-UI":
+            return replace(whole, index=-1)
+        case "events" if has_ended and cursor >= 0 and cursor == max(last, 0):
+            # A browser asks again until this answer.
+            return Told("over", index=cursor, has_ended=True)
+        case "chunks":
+            return whole if is_beyond or state == "folded without cuts" else rest
+        case _:
+            return whole if is_beyond or state.startswith("folded") else rest
+
+
+def expect_invalid(door: str, state: str, text: str) -> Told:
+    """A header without a value is none at all."""
+    is_none = door == "LangGraph" and not text
+    return expect(door, state, -1) if is_none else Told("bad_cursor")
+
+
+def expect_nothing(door: str) -> Told:
+    """The answer to somebody whose reply it is not."""
+    return Told("over" if door == "AI SDK" else "not_found")
+
+
+# Tests
+
+
+def test_every_door_is_in_the_table() -> None:
+    assert find_missing(DOORS) == set()
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -122,18 +141,18 @@ def test_the_owner_gets_the_answer_to_each_cursor(
     web: Web, owner: User, door: str, state: str
 ) -> None:
     stream = STATES[state](owner)
-    offer_to_gateway(stream)
-    token = create_token(owner, "Reader", [Scope.READ, Scope.GATEWAY], None)[1]
+    offer_everywhere(stream)
+    token = create_token(owner, "Reader", list(Scope), None)[1]
     last = LENGTHS.get(state, CHUNKS) - 1
+    expected = {str(cursor): expect(door, state, cursor) for cursor in VALID}
+    expected |= {text: expect_invalid(door, state, text) for text in INVALID}
+    if door in WITHOUT_CURSORS:
+        expected = {"-1": expected["-1"]}
     wrong: list[object] = []
-    for cursor in VALID:
-        told = DOORS[door](web.url, token, stream.uuid, str(cursor), last)
-        if told != expect(door, state, cursor):
-            wrong.append((cursor, told, expect(door, state, cursor)))
-    for text in INVALID:
-        told = DOORS[door](web.url, token, stream.uuid, text, last)
-        if told != Told("bad_cursor"):
-            wrong.append((text, told, "bad_cursor"))
+    for cursor, answer in expected.items():
+        told = DOORS[door](web.url, token, stream.uuid, cursor, last)
+        if told != answer:
+            wrong.append((cursor, told, answer))
     assert wrong == []
 
 
@@ -144,29 +163,33 @@ def test_others_are_told_nothing_of_any_state(
     stranger = create_token(colleague, "Reader", list(Scope), None)[1]
     other = Scope.READ if door == "gateway" else Scope.GATEWAY
     blind = create_token(owner, "Other", [other], None)[1]
-    refusals = {stranger: "not_found", "": "signed_out", blind: "missing_right"}
+    refusals = {
+        stranger: expect_nothing(door),
+        "": Told("signed_out"),
+        blind: Told("missing_right"),
+    }
     created = {state: create(owner) for state, create in STATES.items()}
     for stream in created.values():
-        offer_to_gateway(stream)
+        offer_everywhere(stream)
     streams = {state: stream.uuid for state, stream in created.items()}
     streams["of nobody"] = uuid4()
     for name, uuid in streams.items():
         for cursor in (-1, CHUNKS - 1):
-            for token, code in refusals.items():
+            for token, refusal in refusals.items():
                 told = DOORS[door](web.url, token, uuid, str(cursor), CHUNKS - 1)
-                expected = {Told(code), *([Told("refused")] if door == "socket" else [])}
-                assert told in expected, (name, cursor, code)
+                expected = {refusal, *([Told("refused")] if door == "socket" else [])}
+                assert told in expected, (name, cursor, refusal)
 
 
 @pytest.mark.parametrize("door", DOORS)
 def test_the_owner_of_a_deleted_stream_is_told_what_a_stranger_is(
     web: Web, owner: User, door: str
 ) -> None:
-    token = create_token(owner, "Reader", [Scope.READ, Scope.GATEWAY], None)[1]
+    token = create_token(owner, "Reader", list(Scope), None)[1]
     reply = start_reply(owner)
     finish_reply(reply, TEXT)
-    offer_to_gateway(reply.stream)
+    offer_everywhere(reply.stream)
     uuid: UUID = reply.stream.uuid
     assert DOORS[door](web.url, token, uuid, "-1", CHUNKS - 1).text == TEXT
     journal.delete_streams([reply.stream.pk])
-    assert DOORS[door](web.url, token, uuid, "-1", CHUNKS - 1) == Told("not_found")
+    assert DOORS[door](web.url, token, uuid, "-1", CHUNKS - 1) == expect_nothing(door)

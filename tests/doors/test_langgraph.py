@@ -173,9 +173,13 @@ def test_an_event_that_is_cut_anywhere_says_nothing() -> None:
 def test_odd_cursors_are_refused_because_text_would_come_twice(
     program: Program, owner: User
 ) -> None:
+    """The first text would be missing after an index that a run does not have yet."""
     thread = create_thread(program)
-    stream = write(create_run(program, thread))
+    stream = create_run(program, thread)
     path = f"/langgraph/threads/{thread}/runs/{stream.uuid}/stream"
+    answer = program.get(path, Last_Event_ID="0")
+    assert (answer.status_code, answer.data["code"]) == (422, "bad_cursor")
+    stream = write(stream)
     for cursor in ("x", "-2", "1.5", str(stream.next_index), str(2**60)):
         answer = program.get(path, Last_Event_ID=cursor)
         assert (answer.status_code, answer.data["code"]) == (422, "bad_cursor"), cursor

@@ -76,7 +76,7 @@ class AgentRunEncoder(AnswerEncoder):
         self._run, self._load_messages = run, load_messages
         self._lengths = {Kind.TEXT: len(run.had.content), Kind.REASONING: len(run.had.reasoning)}
         self._open: Kind | None = None
-        self._is_marked = not run.has_ended and remove_marks(run.had.content) != run.had.content
+        self._is_marked = not run.has_ended and has_marks(run.had.content)
 
     def encode_start(self) -> bytes:
         run = self._run

@@ -171,7 +171,7 @@ def parse_last_event_id(text: str, stream: Stream) -> int:
     """The cursor of a client that comes back; without one, everything is sent. Raises Problem for
     one that is not ours, because the client would have text twice."""
     cursor = parse_cursor(text) if text else START_CURSOR
-    if cursor is None or cursor >= max(stream.next_index, 1):
+    if cursor is None or cursor >= stream.next_index:
         raise Problem(422, "bad_cursor", _("“Last-Event-ID” must be an id of this run, or -1."))
     return cursor
 
