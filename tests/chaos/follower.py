@@ -8,6 +8,7 @@ Orders arrive on standard input, one JSON object a line.
 
 import argparse
 import asyncio
+import itertools
 import json
 import sys
 import time
@@ -17,12 +18,22 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.chaos.chat_tabs import AGUITab, AISDKTab, LangGraphTab
 from tests.chaos.http_tabs import ChunksTab, EventsTab
+from tests.chaos.programs import AnnouncedReply
 from tests.chaos.socket_tab import SocketTab
 from tests.chaos.tab import FollowerTab, TabOptions
 from tests.chaos.token_tabs import DurableTab, GatewayTab
 
-OTHER_DOORS: list[type[FollowerTab]] = [EventsTab, ChunksTab, DurableTab, GatewayTab]
+OTHER_DOORS: list[type[FollowerTab]] = [
+    EventsTab,
+    ChunksTab,
+    DurableTab,
+    GatewayTab,
+    AISDKTab,
+    LangGraphTab,
+    AGUITab,
+]
 """Doors beside the socket. A new one is a class here."""
 
 
@@ -38,7 +49,9 @@ async def read_orders() -> AsyncIterator[dict[str, Any]]:
 async def run_tabs(name: str, seed: str, out: Path) -> None:
     """Follow streams until the order to finish, then to their ends or for the given time."""
     counts: Counter[str] = Counter()
-    choices = Random(seed)
+    choices = Random(f"{seed} {name}")
+    dealt = OTHER_DOORS + [door for door in OTHER_DOORS if door.needs_own_replies]
+    doors = itertools.cycle(choices.sample(dealt, len(dealt)))  # twice if they follow few replies
     orders = read_orders()
     options = await anext(orders)
     with out.open("w") as file:
@@ -50,7 +63,7 @@ async def run_tabs(name: str, seed: str, out: Path) -> None:
         def create_tab(person: int, number: int, cookie: str) -> FollowerTab:
             never_reads = number < options["non_reading_tabs"]
             uses_socket = never_reads or choices.random() >= options["other_doors_share"]
-            tab: FollowerTab = (SocketTab if uses_socket else choices.choice(OTHER_DOORS))(
+            tab: FollowerTab = (SocketTab if uses_socket else next(doors))(
                 TabOptions(
                     f"{name}-{person}-{number}",
                     options["webs"],
@@ -79,16 +92,14 @@ async def run_tabs(name: str, seed: str, out: Path) -> None:
                 break
             own_tabs = tabs[order["person"]]
             non_reading = [tab for tab in own_tabs if tab.options.never_reads]
+            reply = AnnouncedReply(**order["follow"])
             reading = [
-                tab
-                for tab in own_tabs
-                if not tab.options.never_reads
-                and (order["is_response"] or not tab.reads_only_responses)
+                tab for tab in own_tabs if not tab.options.never_reads and tab.can_follow(reply)
             ]
             for tab in non_reading + choices.sample(
                 reading, min(len(reading), options["followers_per_stream"])
             ):
-                await tab.follow(order["follow"])
+                await tab.follow(reply)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,11 +8,12 @@ import json
 import time
 from abc import abstractmethod
 from contextlib import suppress
+from typing import ClassVar, NamedTuple
 
 import httpx2
 
+from tests.chaos.programs import AnnouncedReply
 from tests.chaos.tab import (
-    DISTURBANCE_SECONDS,
     FREEZE_SECONDS,
     RECONNECT_SECONDS,
     FollowerTab,
@@ -21,9 +22,20 @@ from tests.chaos.tab import (
 )
 
 TIMEOUT_SECONDS = 10.0
+DISTURBANCE_SECONDS = (0.5, 8.0)
+"""As those of a socket, which lasts longer than a reply: here each reply has a connection."""
 POLL_SECONDS = (1.0, 3.0)
 RELOADED_POLL_SHARE = 0.02
 RUNNING_STATES = ("queued", "running")
+
+
+class Event(NamedTuple):
+    """`data` is all behind the colon: for some protocols a space is content. The id is that of this
+    event only."""
+
+    name: str
+    id: str
+    data: str
 
 
 class HttpTab(FollowerTab):
@@ -53,8 +65,8 @@ class HttpTab(FollowerTab):
         async with self._client:
             await asyncio.Event().wait()
 
-    async def follow(self, stream: str) -> None:
-        self._readings[stream] = reading = Reading(stream, self.kinds)
+    async def follow(self, reply: AnnouncedReply) -> None:
+        self._readings[reply.stream] = reading = Reading(reply.stream, self.kinds)
         task = asyncio.create_task(self._read_to_end(reading))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -77,26 +89,33 @@ class HttpTab(FollowerTab):
 class EventStreamTab(HttpTab):
     """Reads server-sent events, and disturbs their connections."""
 
+    early_end_means_success: ClassVar[bool] = False
+    """Whether the door's own clients take a body that ends properly for a complete reply."""
+
     @abstractmethod
-    def add_event(self, reading: Reading, name: str, data: str) -> None:
-        """`data` is all behind the colon: for some protocols a space is content."""
+    def add_event(self, reading: Reading, event: Event) -> None:
+        """Add the text of an event to what was read."""
 
     async def read_events(self, reading: Reading, response: httpx2.Response) -> None:
         disturbed_at = time.monotonic() + self._random.uniform(*DISTURBANCE_SECONDS)
-        name, lines = "", []
+        name, id, lines = "", "", []
         async for line in response.aiter_lines():
             field, _, value = line.partition(":")
             if field == "event":
                 name = value.strip()
+            elif field == "id":
+                id = value.strip()
             elif field == "data":
                 lines.append(value)
             elif not line and lines:
-                self.add_event(reading, name, "\n".join(lines))
-                name, lines = "", []
+                self.add_event(reading, Event(name, id, "\n".join(lines)))
+                name, id, lines = "", "", []
             if self.has_disturbances and time.monotonic() > disturbed_at:
                 disturbed_at += self._random.uniform(*DISTURBANCE_SECONDS)
                 if not await self._continue_after_disturbance(reading):
                     return
+        if self.early_end_means_success and reading.end is None:
+            reading.count_early_end()
 
     async def _continue_after_disturbance(self, reading: Reading) -> bool:
         """Disturb the connection. Return whether it is still there."""
@@ -131,10 +150,10 @@ class EventsTab(EventStreamTab):
                 await self.read_events(reading, response)
             else:
                 self.count_refusal(response)
-        self.counts["reconnects"] += reading.end is None
+        self.count_reconnect(reading.end is None)
 
-    def add_event(self, reading: Reading, name: str, data: str) -> None:
-        reading.add_frame(json.loads(data))
+    def add_event(self, reading: Reading, event: Event) -> None:
+        reading.add_frame(json.loads(event.data))
 
 
 class ChunksTab(HttpTab):

@@ -1,4 +1,4 @@
-"""People who ask questions, by forms or with programs through the gateway. Requests are posted to a
+"""People who ask questions, by forms or with programs through other doors. Requests are posted to a
 random web process, sometimes several times at once, and repeated until there is a response. Some
 replies are stopped in the middle."""
 
@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import httpx2
 
 from tests.chaos.monitor import Monitor
+from tests.chaos.programs import PAGE, PROGRAM_DOORS, AnnouncedReply, ProgramRequest
 from tests.chaos.script import AnswerScript, AskedQuestion
 from tools.deployment.http_user import Person
 
@@ -30,9 +31,17 @@ MAX_UNFINISHED = 70
 """No more questions while so many replies run or wait: the program tests faults, not load."""
 RETRY_SECONDS = 0.3
 
-AnnounceStream = Callable[[int, str, bool], Awaitable[None]]
-"""Called with the number of a person, a stream, and whether it is a response of the gateway."""
+AnnounceReply = Callable[[int, AnnouncedReply], Awaitable[None]]
+"""Called with the number of a person, and a reply that this person has asked for."""
 CreateScript = Callable[[Random, int], AnswerScript]
+
+
+class Answer(NamedTuple):
+    """The text is as much of the body as was read."""
+
+    status: int
+    text: str
+    location: str
 
 
 class LoadGenerator:
@@ -44,9 +53,9 @@ class LoadGenerator:
         people: list[Person],
         seed: str,
         monitor: Monitor,
-        announce: AnnounceStream,
+        announce: AnnounceReply,
         create_script: CreateScript = AnswerScript.create_random,
-        gateway_share: float = 0.0,
+        program_share: float = 0.0,
     ) -> None:
         self.asked: list[AskedQuestion] = []
         self.refused: list[str] = []
@@ -57,7 +66,7 @@ class LoadGenerator:
         self._monitor = monitor
         self._announce = announce
         self._create_script = create_script
-        self._gateway_share = gateway_share
+        self._program_share = program_share
         self._conversations: list[list[tuple[str, int]]] = [[] for _ in people]
         self._http = httpx2.AsyncClient(timeout=15, follow_redirects=False)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,22 +93,27 @@ class LoadGenerator:
         copies = random.choice([2, 3]) if random.random() < DUPLICATE_SHARE else 1
         stopped = random.random() < STOP_SHARE
         asked = AskedQuestion(script, person, request, copies, stopped)
-        is_response = random.random() < self._gateway_share
-        ask = self._ask_with_program if is_response else self._ask_with_form
-        stream = await ask(asked)
+        door = PAGE
+        if random.random() < self._program_share:
+            door = random.choice([*PROGRAM_DOORS])
+        ask = self._ask_with_form(asked) if door == PAGE else self._ask_with_program(asked, door)
+        stream = await ask
         if stream is None:
             return
         self.counts["posts twice"] += copies > 1
-        await self._announce(person, stream, is_response)
+        reply = AnnouncedReply(stream, door, str(request), script.question)
+        await self._announce(person, reply)
         if stopped:
             self.counts["stops"] += 1
             await asyncio.sleep(random.uniform(0, script.pieces * script.delay))
-            if is_response:
-                path = f"/v1/responses/resp_{UUID(stream).hex}/cancel"
-                await self._post(path, 1, accepted=200, headers=self._build_token_header(person))
-            else:
-                form = self._build_form(person, {})
-                await self._post(f"/s/{stream}/stop/", 1, accepted=302, **form)
+            await self._stop(person, reply)
+
+    async def _stop(self, person: int, reply: AnnouncedReply) -> None:
+        if reply.door == PAGE:
+            path, form = f"/s/{reply.stream}/stop/", self._build_form(person, {})
+            await self._post(path, 1, accepted=302, **form)
+        else:
+            await self._send(person, PROGRAM_DOORS[reply.door].stop(reply))
 
     async def _ask_with_form(self, asked: AskedQuestion) -> str | None:
         path, turns = self._choose_path(asked.person)
@@ -112,21 +126,34 @@ class LoadGenerator:
         response = await self._post(path, asked.copies, accepted=302, **form)
         if response is None:
             return None
-        self._remember_conversation(asked.person, response.headers["location"], turns + 1)
+        self._remember_conversation(asked.person, response.location, turns + 1)
         self.asked.append(asked)
         return await self._monitor.wait_for_stream(asked.request)
 
-    async def _ask_with_program(self, asked: AskedQuestion) -> str | None:
-        headers = self._build_token_header(asked.person) | {"Idempotency-Key": str(asked.request)}
-        body = {"model": MODEL, "input": asked.script.question, "background": True}
-        response = await self._post(
-            "/v1/responses", asked.copies, accepted=200, headers=headers, json=body
-        )
-        if response is None:
+    async def _ask_with_program(self, asked: AskedQuestion, door_name: str) -> str | None:
+        """The program leaves when it knows the stream: others follow it."""
+        door = PROGRAM_DOORS[door_name]
+        request = door.ask(str(asked.request), asked.script.question, MODEL)
+        answer = await self._send(asked.person, request, asked.copies, door.stream_pattern)
+        found = answer and door.stream_pattern.search(answer.text)
+        if not found:
             return None
-        stream = str(UUID(response.json()["id"].removeprefix("resp_")))
+        stream = str(UUID(found[1]))
         self.asked.append(replace(asked, stream=stream))
         return stream
+
+    async def _send(
+        self,
+        person: int,
+        request: ProgramRequest,
+        copies: int = 1,
+        wanted: re.Pattern[str] | None = None,
+    ) -> Answer | None:
+        headers = {"Authorization": f"Bearer {self._people[person].token}", **request.headers}
+        body = {} if request.body is None else {"json": request.body}
+        return await self._post(
+            request.path, copies, accepted=request.status, wanted=wanted, headers=headers, **body
+        )
 
     def _choose_path(self, person: int) -> tuple[str, int]:
         """Return the address for the next question, and the number of its conversation's
@@ -148,36 +175,44 @@ class LoadGenerator:
         data = {**fields, "csrfmiddlewaretoken": cookies["csrftoken"]}
         return {"data": data, "headers": headers}
 
-    def _build_token_header(self, person: int) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._people[person].token}"}
-
     async def _post(
-        self, path: str, copies: int, *, accepted: int, **request: Any
-    ) -> httpx2.Response | None:
-        """Return the first response with the accepted status; repeat the same request until there
-        is one."""
+        self,
+        path: str,
+        copies: int,
+        *,
+        accepted: int,
+        wanted: re.Pattern[str] | None = None,
+        **request: Any,
+    ) -> Answer | None:
+        """Return the first response with the accepted status, and with the wanted text; repeat the
+        same request until there is one."""
         while True:
             webs = self._random.sample(self._webs, len(self._webs)) * copies
-            posts = [self._post_once(web + path, request) for web in webs[:copies]]
-            responses = [
-                response for response in await asyncio.gather(*posts) if response is not None
-            ]
-            for response in responses:
-                if response.status_code == accepted:
-                    return response
-            if responses and responses[0].status_code < 500:
-                self.refused.append(
-                    f"{path}: {responses[0].status_code} {responses[0].text[-500:]}"
-                )
+            posts = [self._post_once(web + path, wanted, request) for web in webs[:copies]]
+            answers = [answer for answer in await asyncio.gather(*posts) if answer is not None]
+            for answer in answers:
+                if answer.status == accepted and (wanted is None or wanted.search(answer.text)):
+                    return answer
+            if answers and answers[0].status < 500:
+                self.refused.append(f"{path}: {answers[0].status} {answers[0].text[-500:]}")
                 return None
             self.counts["POSTs again"] += 1
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _post_once(self, url: str, request: dict[str, Any]) -> httpx2.Response | None:
+    async def _post_once(
+        self, url: str, wanted: re.Pattern[str] | None, request: dict[str, Any]
+    ) -> Answer | None:
+        """Read no more than is wanted: some bodies last as long as a reply."""
+        text = ""
         try:
-            return await self._http.post(url, **request)
+            async with self._http.stream("POST", url, **request) as response:
+                async for line in response.aiter_lines():
+                    text += f"{line}\n"
+                    if wanted is not None and wanted.search(line):
+                        break
         except httpx2.HTTPError:
             return None
+        return Answer(response.status_code, text, response.headers.get("location", ""))
 
 
 def sign_up(base_url: str, count: int = PEOPLE_COUNT) -> list[Person]:
@@ -185,6 +220,6 @@ def sign_up(base_url: str, count: int = PEOPLE_COUNT) -> list[Person]:
     people = [Person.sign_up(base_url, f"person{number}") for number in range(count)]
     for person in people:
         person.add_key()
-        person.create_token("read", "gateway")
+        person.create_token("read", "write", "gateway")
         person.close()
     return people

@@ -17,6 +17,7 @@ from random import Random
 from tests.chaos.load import LoadGenerator, sign_up
 from tests.chaos.monitor import Monitor
 from tests.chaos.processes import ProviderProcess, ReaderOptions, ReaderProcess
+from tests.chaos.programs import AnnouncedReply
 from tests.chaos.run import ENVIRONMENT, finish_readers, wait_until_all_ended
 from tests.chaos.script import AnswerScript
 from tools.deployment.http_user import Person
@@ -94,9 +95,9 @@ async def _measure_between_questions(
     for reader in readers:
         reader.start(webs, people)
 
-    async def announce(person: int, stream: str, is_response: bool) -> None:
+    async def announce(person: int, reply: AnnouncedReply) -> None:
         for reader in readers:
-            reader.follow(person, stream, is_response)
+            reader.follow(person, reply)
 
     load = LoadGenerator(webs, people, "memory", monitor, announce, create_short_script)
     measurements = []

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.chaos.programs import AnnouncedReply
 from tools.deployment.http_user import Person
 from tools.fake_provider import Fake
 from tools.services.helper_process import Child
@@ -69,6 +70,5 @@ class ReaderProcess(RecordingProcess):
         orders = {"webs": webs, "cookies": cookies, "tokens": tokens, **asdict(self._options)}
         self.write_line(json.dumps(orders))
 
-    def follow(self, person: int, stream: str, is_response: bool) -> None:
-        order = {"person": person, "follow": stream, "is_response": is_response}
-        self.write_line(json.dumps(order))
+    def follow(self, person: int, reply: AnnouncedReply) -> None:
+        self.write_line(json.dumps({"person": person, "follow": asdict(reply)}))

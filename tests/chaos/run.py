@@ -12,6 +12,7 @@ from tests.chaos.faults import FaultInjector, Pauses, RecoveryTimeout
 from tests.chaos.load import LoadGenerator, sign_up
 from tests.chaos.monitor import Monitor
 from tests.chaos.processes import ROOT, EngineProcess, ProviderProcess, ReaderOptions, ReaderProcess
+from tests.chaos.programs import AnnouncedReply
 from tests.chaos.protections import FAULTS_BY_BREAK
 from tests.chaos.verdict import Verdict, check_run
 from tools.deployment.deployment import Server
@@ -25,8 +26,8 @@ RESULTS_FOLDER = ROOT / "test-results" / "chaos"
 READER_COUNT = 2
 READER_OPTIONS = ReaderOptions(other_doors_share=1 / 2)
 QUESTIONS_PER_SECOND = 5.0
-GATEWAY_SHARE = 0.4
-"""The share of the questions that programs ask through the gateway."""
+PROGRAM_SHARE = 0.6
+"""The share of the questions that programs ask, through each door of `PROGRAM_DOORS` alike."""
 MAX_ENDING_SECONDS = 60.0
 
 MAX_TAKEOVER_SECONDS = 20.0  # after a kill
@@ -115,9 +116,9 @@ async def inject_and_check(
     for reader in readers:
         reader.start(webs, people)
 
-    async def announce(person: int, stream: str, is_response: bool) -> None:
+    async def announce(person: int, reply: AnnouncedReply) -> None:
         for reader in readers:
-            reader.follow(person, stream, is_response)
+            reader.follow(person, reply)
 
     load = LoadGenerator(
         webs,
@@ -125,7 +126,7 @@ async def inject_and_check(
         f"{options.seed} load",
         monitor,
         announce,
-        gateway_share=GATEWAY_SHARE,
+        program_share=PROGRAM_SHARE,
     )
     only = FAULTS_BY_BREAK.get(options.broken, ())
     faults = FaultInjector(stack, monitor, options.seed, options.pauses, only)

@@ -12,6 +12,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from tests.chaos.programs import AnnouncedReply
 from tests.chaos.tab import (
     DISTURBANCE_SECONDS,
     FREEZE_SECONDS,
@@ -34,14 +35,14 @@ class SocketTab(FollowerTab):
     door = "socket"
     _socket: ClientConnection | None = None
 
-    async def follow(self, stream: str) -> None:
-        self._readings[stream] = Reading(stream)
-        await self._send_follow(stream)
+    async def follow(self, reply: AnnouncedReply) -> None:
+        self._readings[reply.stream] = Reading(reply.stream)
+        await self._send_follow(reply.stream)
 
     async def run(self) -> None:
         was_connected = False
         while True:
-            self.counts["reconnects"] += was_connected
+            self.count_reconnect(was_connected)
             with suppress(OSError, ConnectionClosed, InvalidHandshake, TimeoutError, EOFError):
                 async with self._connect() as socket:
                     was_connected = True

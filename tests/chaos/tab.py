@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar
 
+from tests.chaos.programs import AnnouncedReply
+
 RECONNECT_SECONDS = (0.1, 1.0)
 DISTURBANCE_SECONDS = (4.0, 25.0)
 """Seconds between two disturbances of a connection: minimum and maximum."""
 FREEZE_SECONDS = (2.0, 40.0)
+RECONNECTS = "reconnects: "
+"""Begins the name of their count, before that of the door."""
 ALL_KINDS = ("text", "reasoning", "seam")
 
 
@@ -28,6 +32,7 @@ class Reading:
         self.kinds = kinds
         self.end: dict[str, Any] | None = None
         self.is_skipping = False
+        self.early_ends = 0
         self.restart()
 
     def restart(self) -> None:
@@ -35,6 +40,10 @@ class Reading:
         self.cursor = -1
         self.frames: list[list[Any]] = []
         self.snapshots = 0
+
+    def count_early_end(self) -> None:
+        """The body ended properly and the reply did not, at a door where that means success."""
+        self.early_ends += 1
 
     def add_frame(self, frame: dict[str, Any]) -> None:
         if self.is_skipping and frame.get("first") != 0:
@@ -49,11 +58,19 @@ class Reading:
         elif frame["type"] == "end":
             self.end = {"state": frame["state"], "next": frame["next"]}
 
-    def add_text(self, index: int, kind: str, text: str) -> None:
-        """Add a frame of a door that names neither its first index nor its offset."""
+    def add_text(self, index: int, kind: str, text: str, offset: int | None = None) -> None:
+        """Add a frame of a door that names no first index, and an offset only sometimes."""
         if text:
-            self.frames.append([None, index, kind, text, None])
+            self.frames.append([None, index, kind, text, offset])
         self.cursor = index
+
+    def add_unnumbered_text(self, kind: str, text: str) -> None:
+        """Add a frame of a door that names no indexes."""
+        if text:
+            self.frames.append([None, None, kind, text, None])
+
+    def join_text(self, kind: str) -> str:
+        return "".join(frame[3] for frame in self.frames if frame[2] == kind)
 
     def to_json(self, tab: str, door: str) -> str:
         return json.dumps(
@@ -64,6 +81,7 @@ class Reading:
                 "kinds": self.kinds,
                 "frames": self.frames,
                 "snapshots": self.snapshots,
+                "early_ends": self.early_ends,
                 "end": self.end,
             }
         )
@@ -89,8 +107,8 @@ class FollowerTab(ABC):
 
     door: ClassVar[str]
     kinds: ClassVar[Sequence[str]] = ALL_KINDS
-    reads_only_responses: ClassVar[bool] = False
-    """Whether it is for replies that were asked for through the gateway."""
+    needs_own_replies: ClassVar[bool] = False
+    """Whether the door shows only replies that were asked for through it."""
 
     def __init__(self, options: TabOptions) -> None:
         self.options = options
@@ -103,13 +121,19 @@ class FollowerTab(ABC):
     def unfinished_count(self) -> int:
         return len(self._readings)
 
+    def can_follow(self, reply: AnnouncedReply) -> bool:
+        return not self.needs_own_replies or reply.door == self.door
+
     @abstractmethod
-    async def follow(self, stream: str) -> None:
-        """Begin to follow a stream."""
+    async def follow(self, reply: AnnouncedReply) -> None:
+        """Begin to follow the stream of a reply."""
 
     @abstractmethod
     async def run(self) -> None:
         """Read until the process ends."""
+
+    def count_reconnect(self, is_one: bool) -> None:
+        self.counts[f"{RECONNECTS}{self.door}"] += is_one
 
     def record(self, reading: Reading) -> None:
         """Record a reading that is complete."""

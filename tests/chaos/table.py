@@ -4,6 +4,7 @@ from collections import Counter
 
 from tests.chaos.load import LoadGenerator
 from tests.chaos.run import RunResult
+from tests.chaos.tab import RECONNECTS
 from tools.checkout import describe_commit
 
 PROVIDER_FAULTS = {"cut": "cut", "stall": "stalled", "end": "ended without its marker"}
@@ -46,11 +47,19 @@ def _list_faults(result: RunResult) -> Rows:
     counts, load = result.verdict.counts, result.load
     kinds = result.faults.counts + _count_provider_faults(load)
     kinds += Counter({name: counts[name] for name in counts if name.endswith(FOLLOWER_FAULTS)})
+    reconnects = Counter(
+        {
+            name.removeprefix(RECONNECTS): count
+            for name, count in counts.items()
+            if name.startswith(RECONNECTS)
+        }
+    )
     kinds += Counter({f"person: {kind}": load.counts[kind] for kind in ("posts twice", "stops")})
     return [
         ("faults", f"{kinds.total():,}"),
         *((f"  {kind}", f"{count:,}") for kind, count in sorted(kinds.items())),
-        ("reconnects", f"{counts['reconnects']:,}"),
+        ("reconnects", f"{reconnects.total():,}"),
+        *((f"  {door}", f"{count:,}") for door, count in sorted(reconnects.items())),
         ("POSTs that were made again", f"{load.counts['POSTs again']:,}"),
     ]
 

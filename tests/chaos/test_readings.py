@@ -9,7 +9,12 @@ from tests.chaos.readings import REASONING, SEAM, TEXT, DoorCounts, check_readin
 
 ROWS = [(TEXT, "one "), (REASONING, "(why)"), (TEXT, "two "), (SEAM, ""), (TEXT, "three ")]
 JOURNAL = [
-    {"index": index, "kind": kind, "delta": delta, "offset": 0}
+    {
+        "index": index,
+        "kind": kind,
+        "delta": delta,
+        "offset": sum(len(text) for other, text in ROWS[:index] if other == kind),
+    }
     for index, (kind, delta) in enumerate(ROWS)
 ]
 ROW = {"id": 1, "state": "interrupted", "next_index": len(ROWS)}
@@ -24,6 +29,7 @@ def check(texts: Texts, **changes: Any) -> tuple[DoorCounts, list[str]]:
         "kinds": ["text"],
         "frames": [[None, index, "text", text, None] for index, text in texts],
         "snapshots": 0,
+        "early_ends": 0,
         "end": {"state": "interrupted", "next": len(ROWS)},
         **changes,
     }
@@ -64,7 +70,51 @@ def test_another_text_is_a_violation() -> None:
     assert "differs from the journal" in violation
 
 
-def test_only_the_gateway_calls_an_interrupted_reply_failed() -> None:
+# Doors without indexes
+
+
+def check_unnumbered(*texts: tuple[str, str], **changes: Any) -> tuple[DoorCounts, list[str]]:
+    frames = [[None, None, kind, text, None] for kind, text in texts]
+    end = {"state": "failed", "next": None}
+    given = {"door": "AG-UI", "kinds": ["text", "reasoning"], "frames": frames, "end": end}
+    return check([], **given | changes)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [("reasoning", "(why)"), ("text", "one two three ")],
+        [("text", "one "), ("reasoning", "(why)"), ("text", "two "), ("text", "three ")],
+    ],
+    ids=["a snapshot", "pieces"],
+)
+def test_a_whole_text_without_indexes_is_in_order(texts: list[tuple[str, str]]) -> None:
+    assert check_unnumbered(*texts) == (DoorCounts(readings=1, delivered=4), [])
+
+
+@pytest.mark.parametrize(
+    ("texts", "counts"),
+    [
+        (["one ", "three "], DoorCounts(1, 3, lost=1)),
+        (["one two ", "two ", "three "], DoorCounts(1, 5, doubled=1)),
+        (["one ", "three ", "two "], DoorCounts(1, 4, reordered=1)),
+        (["one two t"], DoorCounts(1, 4)),
+    ],
+    ids=["lost", "doubled", "reordered", "cut inside a row"],
+)
+def test_a_fault_of_a_text_without_indexes_is_counted(texts: list[str], counts: DoorCounts) -> None:
+    found, violations = check_unnumbered(("reasoning", "(why)"), *(("text", one) for one in texts))
+    assert found == counts
+    assert violations or counts.reordered
+
+
+def test_a_body_that_ends_before_its_reply_is_a_violation() -> None:
+    texts = [("reasoning", "(why)"), ("text", "one two three ")]
+    [violation] = check_unnumbered(*texts, early_ends=1)[1]
+    assert "looked complete" in violation
+
+
+def test_only_some_doors_call_an_interrupted_reply_failed() -> None:
     texts = [(2, "one two "), (4, "three ")]
     end = {"state": "failed", "next": len(ROWS)}
     assert check(texts, end=end)[1]

@@ -4,9 +4,10 @@ These name the position behind a text, and not where it begins.
 """
 
 import json
+from typing import Any
 from uuid import UUID
 
-from tests.chaos.http_tabs import EventStreamTab
+from tests.chaos.http_tabs import Event, EventStreamTab
 from tests.chaos.tab import Reading, TabOptions
 
 STEP = 16
@@ -33,13 +34,13 @@ class TokenTab(EventStreamTab):
         super().reload(reading)
         self._positions.pop(reading.stream, None)
 
-    async def request(self, reading: Reading, address: str, **query: str) -> None:
-        async with self._client.stream("GET", address, params=query) as response:
+    async def request(self, reading: Reading, method: str, address: str, **request: Any) -> None:
+        async with self._client.stream(method, address, **request) as response:
             if response.status_code == 200:
                 await self.read_events(reading, response)
             else:
                 self.count_refusal(response)
-        self.counts["reconnects"] += reading.end is None
+        self.count_reconnect(reading.end is None)
 
 
 class DurableTab(TokenTab):
@@ -56,13 +57,13 @@ class DurableTab(TokenTab):
         self._texts.pop(reading.stream, None)
         offset = self._positions.get(reading.stream, "-1")
         address = f"{web}/v1/stream/replies/{reading.stream}"
-        await self.request(reading, address, offset=offset, live="sse")
+        await self.request(reading, "GET", address, params={"offset": offset, "live": "sse"})
 
-    def add_event(self, reading: Reading, name: str, data: str) -> None:
-        if name == "data":
-            self._texts[reading.stream] = self._texts.get(reading.stream, "") + data
+    def add_event(self, reading: Reading, event: Event) -> None:
+        if event.name == "data":
+            self._texts[reading.stream] = self._texts.get(reading.stream, "") + event.data
             return
-        control = json.loads(data)
+        control = json.loads(event.data)
         self._positions[reading.stream] = offset = control["streamNextOffset"]
         following = int(offset.rpartition("_")[2])
         reading.add_text(following - 1, "text", self._texts.pop(reading.stream, ""))
@@ -75,20 +76,20 @@ class GatewayTab(TokenTab):
 
     door = "gateway"
     kinds = ("text", "reasoning")
-    reads_only_responses = True
+    needs_own_replies = True
 
     async def read(self, reading: Reading, web: str) -> None:
         number = self._positions.get(reading.stream)
         cursor = {} if number is None else {"starting_after": number}
         address = f"{web}/v1/responses/resp_{UUID(reading.stream).hex}"
-        await self.request(reading, address, stream="true", **cursor)
+        await self.request(reading, "GET", address, params={"stream": "true", **cursor})
 
-    def add_event(self, reading: Reading, name: str, data: str) -> None:
-        event = json.loads(data)
-        number = event["sequence_number"]
+    def add_event(self, reading: Reading, event: Event) -> None:
+        fields = json.loads(event.data)
+        number = fields["sequence_number"]
         self._positions[reading.stream] = str(number)
-        if name in DELTAS:
-            reading.add_text(number // STEP - 1, DELTAS[name], event["delta"])
-        elif name in ENDS:
-            state = RESPONSE_STATES[event["response"]["status"]]
+        if event.name in DELTAS:
+            reading.add_text(number // STEP - 1, DELTAS[event.name], fields["delta"])
+        elif event.name in ENDS:
+            state = RESPONSE_STATES[fields["response"]["status"]]
             reading.end = {"state": state, "next": number // STEP}

@@ -18,7 +18,6 @@ from streaming.models import Stream
 from tests.chat.factories import claim_reply, finish_reply, start_reply, write_reply
 from tests.doors.doors import DOORS, WITHOUT_CURSORS
 from tests.doors.offers import offer_everywhere
-from tests.doors.registered import find_missing
 from tests.doors.told import Told
 from tests.streaming.factories import COMPLETED
 from tools.deployment.deployment import Web
@@ -129,10 +128,6 @@ def expect_nothing(door: str) -> Told:
 
 
 # Tests
-
-
-def test_every_door_is_in_the_table() -> None:
-    assert find_missing(DOORS) == set()
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.loopback import NetworkForbidden
 from tools.services import Postgres, free_port, llama, postgres, redis
+from tools.services.helper_process import Child
 from tools.services.python_environment import Missing, PythonEnvironment
 from tools.services.redis_server import Redis
 from tools.waiting import until
@@ -183,3 +184,14 @@ def test_other_sources_of_llama_are_compiled_in_place_of_the_last(
     (build / "llama-server").write_text("compiled with other options")
     llama.install()
     assert (build / "llama-server").read_text() == "1"
+
+
+def test_a_helper_that_fails_is_noticed() -> None:
+    """Otherwise a run would find no fault in the frames that a dead reader never wrote."""
+    with Child("a helper", sys.executable, "-c", "") as helper:
+        helper.wait(10)
+    with (
+        Child("a helper", sys.executable, "-c", "raise SystemExit(3)") as helper,
+        pytest.raises(RuntimeError, match="a helper ended with 3"),
+    ):
+        helper.wait(10)

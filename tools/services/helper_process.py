@@ -61,7 +61,9 @@ class Child:
         return self.read_answer()
 
     def wait(self, within: float) -> None:
-        self._process.wait(within)
+        """Raises RuntimeError if the helper has failed."""
+        if code := self._process.wait(within):
+            raise RuntimeError(f"{self.name} ended with {code}")
 
     def __enter__(self) -> Self:
         return self

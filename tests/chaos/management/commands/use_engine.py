@@ -72,7 +72,7 @@ async def use_engine(random: Random, write: Callable[[Reading], None]) -> None:
 async def start_streams(
     random: Random, reads: set[asyncio.Task[None]], write: Callable[[Reading], None]
 ) -> None:
-    people = [user async for user in get_user_model().objects.all()]
+    people = await load_people()
     for number in range(1_000_000):
         arguments = {
             "name": f"lines{number:04}",
@@ -82,6 +82,15 @@ async def start_streams(
         stream = await start_stream(random.choice(people), arguments)
         reads.add(asyncio.create_task(read_stream(stream, write)))
         await asyncio.sleep(random.uniform(*PAUSE_SECONDS))
+
+
+async def load_people() -> list[Any]:
+    """The database may be away from the first moment."""
+    while True:
+        try:
+            return [user async for user in get_user_model().objects.all()]
+        except DATABASE_ERRORS:
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def start_stream(owner: Any, arguments: dict[str, Any]) -> Stream:
