@@ -7,7 +7,7 @@ memory.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
@@ -135,6 +135,23 @@ def read_page(stream: Stream, after: int) -> tuple[list[Chunk], bool]:
     return chunks, is_beyond
 
 
+def read_beginning(stream: Stream) -> StreamText:
+    """As much of the text so far as a snapshot holds. A reader that has it continues before its
+    `next_index`. Calls the database. Raises StreamNotFound if the stream is deleted."""
+    held = [*takewhile(_fits_snapshot, read_page(stream, START_CURSOR)[0])]
+    text, reasoning = _join_kinds(held)
+    return StreamText(text, reasoning, next_index=held[-1].index + 1 if held else 0)
+
+
+def _join_kinds(chunks: Sequence[Chunk]) -> tuple[str, str]:
+    """The text and the reasoning."""
+    text, reasoning = (
+        "".join(chunk.delta for chunk in chunks if chunk.kind == kind)
+        for kind in (Kind.TEXT, Kind.REASONING)
+    )
+    return text, reasoning
+
+
 def _read_or_build(stream: Stream, after: int) -> tuple[StreamHead, list[Chunk] | None]:
     """None instead of the chunks of a folded stream if they can't be built."""
     for _ in range(2):
@@ -190,10 +207,7 @@ def _build_snapshot(stream: Stream, head: StreamHead, exact: bool) -> tuple[Snap
     chunks = _read_beginning(stream, head, exact)
     held = list(takewhile(_fits_snapshot, chunks))
     index = held[-1].index if held else head.next_index - 1 if head.is_folded else START_CURSOR
-    text, reasoning = (
-        "".join(chunk.delta for chunk in held if chunk.kind == kind)
-        for kind in (Kind.TEXT, Kind.REASONING)
-    )
+    text, reasoning = _join_kinds(held)
     seams = tuple(dict.fromkeys(chunk.offset for chunk in held if chunk.kind == Kind.SEAM))
     return Snapshot(index, text, reasoning, seams), chunks[len(held) :]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -21,7 +21,8 @@ from streaming.conf import engine_settings
 READ_TIMEOUT_SECONDS = 30.0
 """How long a client may read nothing while the server has something to send."""
 MAX_UNREAD_BYTES_PER_RESPONSE = 2 * 2**20
-"""A response waits for its reader long before, unless many parts are sent at the same time."""
+"""In its server. A response waits for its reader long before, unless many parts are sent at the
+same time."""
 PIECE_BYTES = 64 * 1024
 """The most bytes that are sent at once. Both servers let a body wait while they hold more."""
 MAX_POLL_SECONDS = 0.5
@@ -70,6 +71,7 @@ class BoundedBody:
         self._send = send
         self._connection = _connection.get()
         self._is_over = False
+        self._waiting_bytes = 0  # of a part that is not with the server yet
         self.owner_id = owner_id
         self.unread_bytes = 0
         _open_bodies.add(self)
@@ -86,16 +88,25 @@ class BoundedBody:
             async with asyncio.timeout(READ_TIMEOUT_SECONDS):
                 await self._send_message(part, more_body=not is_last)
             return
+        if len(part) > PIECE_BYTES:  # the server has a smaller one at once, or soon
+            self._waiting_bytes = len(part)
+            _open_bodies.record_unread_bytes(self, self.count_unread_bytes())
+        try:
+            await self._send_pieces(self._connection, part)
+        finally:
+            self._waiting_bytes = 0
+        if is_last:
+            await self.wait_until_read()
+            await self._send_message(b"", more_body=False)
+
+    async def _send_pieces(self, connection: ClientConnection, part: bytes) -> None:
         for number, piece in enumerate(_split(part)):
             try:
-                await self._send_piece(self._connection, piece)
+                await self._send_piece(connection, piece)
             except asyncio.CancelledError:
                 if number:
                     self.break_off()  # whatever came next would stand in the middle of this part
                 raise
-        if is_last:
-            await self.wait_until_read()
-            await self._send_message(b"", more_body=False)
 
     async def _send_piece(self, connection: ClientConnection, piece: bytes) -> None:
         if not connection.is_writable():
@@ -103,7 +114,8 @@ class BoundedBody:
         self._check()
         await self._send_message(piece, more_body=True)
         self._check()
-        _open_bodies.record_unread_bytes(self, connection.count_unread_bytes())
+        self._waiting_bytes = max(0, self._waiting_bytes - len(piece))
+        _open_bodies.record_unread_bytes(self, self.count_unread_bytes())
 
     async def _send_message(self, body: bytes, *, more_body: bool) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more_body})
@@ -145,6 +157,10 @@ class BoundedBody:
             raise BrokenOff
 
     def count_unread_bytes(self) -> int:
+        """With those of a part that waits for the client."""
+        return self._waiting_bytes + self.count_server_bytes()
+
+    def count_server_bytes(self) -> int:
         return 0 if self._connection is None else self._connection.count_unread_bytes()
 
     def break_off(self) -> None:
@@ -154,11 +170,13 @@ class BoundedBody:
             self._connection.abort()
 
 
-def _split(part: bytes) -> Sequence[bytes]:
-    """Pieces of limited size. Nearly all parts are one piece."""
-    if len(part) <= PIECE_BYTES:
-        return [part] if part else []
-    return [part[start : start + PIECE_BYTES] for start in range(0, len(part), PIECE_BYTES)]
+def _split(part: bytes) -> Iterator[bytes]:
+    """Pieces of limited size, made one by one. Nearly all parts are one piece."""
+    if 0 < len(part) <= PIECE_BYTES:
+        yield part
+        return
+    for start in range(0, len(part), PIECE_BYTES):
+        yield part[start : start + PIECE_BYTES]
 
 
 class OpenBodies:
@@ -211,7 +229,7 @@ class OpenBodies:
         self._is_check_scheduled = False
         for body in [body for bodies in self._by_owner.values() for body in bodies]:
             self.set_unread_bytes(body, body.count_unread_bytes())
-            if body.unread_bytes > MAX_UNREAD_BYTES_PER_RESPONSE:
+            if body.count_server_bytes() > MAX_UNREAD_BYTES_PER_RESPONSE:
                 body.break_off()
         for owner in self._by_owner:
             while self._owner_bytes[owner] > engine_settings.MAX_UNREAD_BYTES_PER_USER:

@@ -69,7 +69,7 @@ __all__ = [
     "split_delta",
 ]
 
-CHARS_PER_READ = 131_072
+CHARS_PER_READ = 32_768
 """About how much text one read returns: a follower that waits for its client holds all of it."""
 ROWS_PER_BUILD = 20_000
 """More than a read, because each time all rows before them are built again."""

@@ -17,6 +17,7 @@ from chat.doors.registry import starts_reply
 from chat.models import ClientThread, Conversation
 from streaming import journal
 from streaming.events import Finish
+from streaming.follow import MAX_SNAPSHOT_CHARS
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
 from tests.chat.api.conftest import Program, create_program
@@ -184,6 +185,34 @@ def test_an_ended_run_is_told_whole(web: Web, token: str, is_folded: bool) -> No
     assert reader.names == ["RUN_STARTED", "CUSTOM", "MESSAGES_SNAPSHOT", "RUN_FINISHED"]
 
 
+@pytest.mark.parametrize("state", ["running", "ended", "folded"])
+def test_a_long_text_follows_its_beginning_in_pieces(web: Web, token: str, state: str) -> None:
+    """No more than the beginning is kept for a client that does not read."""
+    stream = start(web, token, build_input())
+    pieces = [f"{number} \N{WATER WAVE}" * 1_000 for number in range(100)]
+    append_chunks(stream, (Kind.REASONING, "hm"), *pieces)
+    if state != "running":
+        end_stream(stream)
+    if state == "folded":
+        journal.fold_chunks(stream.pk)
+    with send(web.port, "POST", PATH, token, build_input()) as answer:
+        reader, events = Reader(), answer.read_events()
+        while "MESSAGES_SNAPSHOT" not in reader.names:
+            reader.apply(next(events))
+        assert 0 < len(reader.get_text()) <= MAX_SNAPSHOT_CHARS
+        if state == "running":
+            append_chunks(stream, "The end.")
+            end_stream(stream)
+        for event in events:
+            reader.apply(event)
+        assert not answer.is_broken
+    more = "The end." if state == "running" else ""
+    assert reader.list_messages()[1:] == [
+        ("reasoning", "hm"),
+        ("assistant", "".join(pieces) + more),
+    ]
+
+
 def test_a_client_without_any_memory_gets_the_last_run_of_its_thread(web: Web, token: str) -> None:
     stream = start(web, token, build_input())
     append_chunks(stream, *PIECES)
@@ -247,7 +276,7 @@ def test_text_that_turns_out_to_be_reasoning_is_corrected_at_the_end(web: Web, t
     assert reader.list_messages()[1:] == [("reasoning", "I think."), ("assistant", "Yes.")]
 
 
-def test_a_client_that_comes_after_the_mark_is_corrected_at_the_end(web: Web, token: str) -> None:
+def test_text_before_a_snapshot_is_corrected_at_the_end(web: Web, token: str) -> None:
     stream = start(web, token, build_input())
     append_chunks(stream, "I think.", "\ufdd0", "Y")
     with send(web.port, "POST", PATH, token, build_input()) as answer:

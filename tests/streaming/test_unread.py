@@ -195,6 +195,26 @@ async def test_a_server_that_registers_no_connection_has_to_wait_itself() -> Non
 # The limits
 
 
+async def test_a_part_that_waits_counts_for_its_owner_and_not_for_its_response(
+    settings: Settings,
+) -> None:
+    part = b"x" * (2 * MAX_UNREAD_BYTES_PER_RESPONSE)
+    settings.STREAMING_MAX_UNREAD_BYTES_PER_USER = 5 * len(part) // 2
+    answers = [Answer(), Answer(), Answer(2)]
+    tasks = [await start_sending(answer, part) for answer in answers]
+    await wait_for_check()
+    assert not any(answer.connection.is_aborted for answer in answers)
+    answers.append(Answer())
+    tasks.append(await start_sending(answers[-1], part))
+    await wait_for_check()
+    assert [answer.connection.is_aborted for answer in answers].count(True) == 1
+    assert not answers[2].connection.is_aborted
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert {answer.count_unread_bytes() <= ROOM_BYTES + PIECE_BYTES for answer in answers} == {True}
+
+
 async def test_one_response_holds_two_megabytes_at_most() -> None:
     answer = Answer()
     count = MAX_UNREAD_BYTES_PER_RESPONSE // PIECE_BYTES + 1

@@ -7,8 +7,8 @@ client that gets neither comes back with the same runId, and gets the text so fa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -31,8 +31,8 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AgentRun:
-    """A run for one client. `had` is the text that a snapshot tells; of a new run it is empty, and
-    there is no snapshot."""
+    """A run for one client. `had` is the text that a snapshot tells, and all of it if `is_whole`. A
+    new run has no snapshot."""
 
     thread_id: str
     run_id: str
@@ -43,19 +43,19 @@ class AgentRun:
     provider: str
     history: Sequence[MessageOut] | None
     had: StreamText
-    has_ended: bool
+    is_whole: bool
 
     def name_run(self) -> Json:
         return {"threadId": self.thread_id, "runId": self.run_id}
 
 
-def build_messages(run: AgentRun, text: StreamText) -> list[Json]:
+def build_messages(answer_id: UUID, history: Iterable[MessageOut], text: StreamText) -> list[Json]:
     """All messages of the thread up to the answer, with this text of it."""
     messages = []
-    for message in run.history or ():
+    for message in history:
         messages += _build_message(message.id, message.role, message.content, message.reasoning)
     content, reasoning = remove_marks(text.content), remove_marks(text.reasoning)
-    return messages + _build_message(run.answer_id, "assistant", content, reasoning)
+    return messages + _build_message(answer_id, "assistant", content, reasoning)
 
 
 def _build_message(id: UUID, role: str, content: str, reasoning: str) -> list[Json]:
@@ -76,7 +76,7 @@ class AgentRunEncoder(AnswerEncoder):
         self._run, self._load_messages = run, load_messages
         self._lengths = {Kind.TEXT: len(run.had.content), Kind.REASONING: len(run.had.reasoning)}
         self._open: Kind | None = None
-        self._is_marked = not run.has_ended and has_marks(run.had.content)
+        self._is_marked = has_marks(run.had.content)
 
     def encode_start(self) -> bytes:
         run = self._run
@@ -88,9 +88,11 @@ class AgentRunEncoder(AnswerEncoder):
         }
         start += _encode("CUSTOM", {"name": CUSTOM_NAME, "value": value})
         if run.history is not None:
-            start += _encode("MESSAGES_SNAPSHOT", {"messages": build_messages(run, run.had)})
-        if run.had.content and not run.has_ended:
+            messages = build_messages(run.answer_id, run.history, run.had)
+            start += _encode("MESSAGES_SNAPSHOT", {"messages": messages})
+        if run.had.content and not run.is_whole:
             start += self._begin(Kind.TEXT)
+        self._run = replace(run, history=None, had=StreamText())  # a client may read it for long
         return start
 
     def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:

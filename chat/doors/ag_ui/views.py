@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID, uuid5
 
 from django.db import transaction
@@ -36,10 +35,10 @@ from chat.doors.threads import (
 )
 from chat.models import ClientThread, Message
 from chat.replies import Reply, ReplySettings, find_reply, load_text
-from streaming import journal, lifecycle
+from streaming import lifecycle
 from streaming.doors.answers import EncodedResponse
 from streaming.events import StreamText
-from streaming.follow import START_CURSOR
+from streaming.follow import MAX_SNAPSHOT_CHARS, START_CURSOR, read_beginning
 from streaming.models import State, Stream
 
 NAMESPACE = UUID("0d9b8b0e-3f0c-4a52-9d0e-8a4f7f1c2b6a")
@@ -125,11 +124,13 @@ def _build_gone() -> Problem:
 
 
 def _attach(user: User, asked: AgentInput, answer: Message, stream: Stream) -> HttpResponseBase:
-    """Begin with a snapshot of all messages, with the text so far."""
-    has_ended = State(stream.state).has_ended
-    had = _load_text(stream) if has_ended else journal.read_text(stream.pk)
+    """Begin with a snapshot of all messages, with the text so far. Of a long text it has the
+    beginning, because it is kept until the client has read it; the rest follows."""
+    had = _load_text(stream) if State(stream.state).has_ended else None
+    if had is None or max(len(had.content), len(had.reasoning)) > MAX_SNAPSHOT_CHARS:
+        had = read_beginning(stream)
     run = _describe(asked, answer, stream, had)
-    return _follow(user, run, stream, stream.next_index - 1 if has_ended else had.next_index - 1)
+    return _follow(user, run, stream, had.next_index - 1)
 
 
 def _describe(
@@ -146,16 +147,18 @@ def _describe(
         answer.provider,
         history,
         had or StreamText(),
-        State(stream.state).has_ended,
+        State(stream.state).has_ended and had is not None and had.next_index == stream.next_index,
     )
 
 
 def _follow(
     user: User, run: AgentRun, stream: Stream, after: int = START_CURSOR
 ) -> HttpResponseBase:
+    answer_id = run.answer_id  # without the messages of the run, which are sent once
+
     def load_messages(ended: Stream) -> list[Json]:
-        answer = Message.objects.select_related("conversation").get(pk=run.answer_id)
-        return build_messages(replace(run, history=_load_history(answer)), _load_text(ended))
+        answer = Message.objects.select_related("conversation").get(pk=answer_id)
+        return build_messages(answer_id, _load_history(answer), _load_text(ended))
 
     encoder = AgentRunEncoder(run, load_messages)
     refusal = build_error(build_too_many())

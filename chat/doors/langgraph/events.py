@@ -7,7 +7,7 @@ the body means that the run is over.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -28,18 +28,18 @@ NODE = "model"
 """The one node of the graph that a client sees."""
 
 Json = dict[str, Any]
+LoadHistory = Callable[[], Sequence[MessageOut]]
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """The names that all events of a run carry. `history` has the messages before the answer."""
+    """The names that all events of a run carry."""
 
     thread_id: UUID
     run_id: UUID
     answer_id: UUID
     model: str
     provider: str
-    history: Sequence[MessageOut]
 
 
 def build_message(message: MessageOut) -> Json:
@@ -67,13 +67,13 @@ def build_answer(facts: RunFacts, stream: Stream, text: StreamText) -> Json:
     return message
 
 
-def build_values(facts: RunFacts, *more: Json) -> Json:
-    return {"messages": [*map(build_message, facts.history), *more]}
+def build_values(history: Iterable[MessageOut], *more: Json) -> Json:
+    return {"messages": [*map(build_message, history), *more]}
 
 
-def build_final_values(facts: RunFacts, stream: Stream) -> Json:
+def build_final_values(facts: RunFacts, stream: Stream, history: Iterable[MessageOut]) -> Json:
     """The state of the thread after the run. Calls the database."""
-    values = build_values(facts, build_answer(facts, stream, _load_text(stream)))
+    values = build_values(history, build_answer(facts, stream, _load_text(stream)))
     if error := build_error(stream):
         values["__error__"] = error
     return values
@@ -86,10 +86,19 @@ def build_error(stream: Stream) -> Json | None:
 
 
 class RunEncoder(AnswerEncoder):
-    """Writes the events after an index."""
+    """Writes the events after an index. `load_history` reads the messages before the answer from
+    the database; `history` has them at the start, and is kept no longer."""
 
-    def __init__(self, facts: RunFacts, modes: Sequence[str], after: int) -> None:
+    def __init__(
+        self,
+        facts: RunFacts,
+        modes: Sequence[str],
+        after: int,
+        history: Sequence[MessageOut],
+        load_history: LoadHistory,
+    ) -> None:
         self._facts, self._modes, self._after = facts, modes, after
+        self._history, self._load_history = history, load_history
         self._lengths: dict[str, int] = {}
         """Characters of each kind that the client has, once they are known."""
         if after == START_CURSOR:
@@ -101,7 +110,8 @@ class RunEncoder(AnswerEncoder):
         run = {"run_id": str(self._facts.run_id), "attempt": 1}
         start = encode_block("metadata", run, START_CURSOR)
         if "values" in self._modes:
-            start += encode_block("values", build_values(self._facts))
+            start += encode_block("values", build_values(self._history))
+        self._history = ()
         return start
 
     def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:
@@ -149,7 +159,7 @@ class RunEncoder(AnswerEncoder):
             if "updates" in self._modes:
                 encoded += encode_block("updates", {NODE: {"messages": [answer]}})
             if "values" in self._modes:
-                encoded += encode_block("values", build_values(self._facts, answer))
+                encoded += encode_block("values", build_values(self._load_history(), answer))
         status = STATUS_BY_STATE[State(stream.state)]
         return encoded + encode_block("end", {"run_id": str(self._facts.run_id), "status": status})
 

@@ -71,14 +71,16 @@ def find_run(user: User, thread_id: UUID, run_id: UUID) -> Stream:
     return stream
 
 
-def load_facts(thread_id: UUID, stream: Stream, *, with_history: bool) -> RunFacts:
+def load_facts(thread_id: UUID, stream: Stream) -> RunFacts:
     """Raises DoesNotExist if the answer was deleted meanwhile."""
-    answer = Message.objects.select_related("conversation").get(pk=stream.arguments["message"])
-    page = (
-        build_message_page(answer.conversation, answer.pk, MAX_MESSAGES) if with_history else None
-    )
-    history = page.messages if page else []
-    return RunFacts(thread_id, stream.uuid, answer.pk, answer.model, answer.provider, history)
+    answer = Message.objects.get(pk=stream.arguments["message"])
+    return RunFacts(thread_id, stream.uuid, answer.pk, answer.model, answer.provider)
+
+
+def load_history(answer_id: UUID) -> Sequence[MessageOut]:
+    """The messages before an answer. Raises DoesNotExist if it was deleted meanwhile."""
+    answer = Message.objects.select_related("conversation").get(pk=answer_id)
+    return build_message_page(answer.conversation, answer.pk, MAX_MESSAGES).messages
 
 
 def build_thread(thread: ClientThread) -> dict[str, Any]:

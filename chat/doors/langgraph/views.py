@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,6 +30,7 @@ from chat.doors.langgraph.rows import (
     find_run,
     get_thread,
     load_facts,
+    load_history,
 )
 from chat.doors.threads import ask
 from chat.models import ClientThread
@@ -187,8 +188,10 @@ def _refuse_cancelling(request: HttpRequest) -> None:
 def _follow(
     user: User, thread_id: UUID, stream: Stream, modes: Sequence[str], after: int = START_CURSOR
 ) -> HttpResponseBase:
-    facts = load_facts(thread_id, stream, with_history="values" in modes)
-    encoder = RunEncoder(facts, modes, after)
+    facts = load_facts(thread_id, stream)
+    load = partial(load_history, facts.answer_id)
+    is_first = "values" in modes and after == START_CURSOR
+    encoder = RunEncoder(facts, modes, after, load() if is_first else (), load)
     refusal = build_error(build_too_many())
     response = EncodedResponse(stream, user, encoder, refusal=refusal, after=after, exact=True)
     response["Location"] = protocol.build_location(thread_id, stream.uuid, modes)
@@ -202,9 +205,9 @@ def _is_inside_folded(stream: Stream, after: int) -> bool:
 
 
 def _await(user: User, thread_id: UUID, stream: Stream) -> HttpResponseBase:
-    facts = load_facts(thread_id, stream, with_history=True)
+    facts = load_facts(thread_id, stream)
 
     def build(ended: Stream) -> HttpResponse:
-        return JsonResponse(build_final_values(facts, ended))
+        return JsonResponse(build_final_values(facts, ended, load_history(facts.answer_id)))
 
     return AwaitedResponse(stream, user, build, refusal=build_error(build_too_many()))
