@@ -94,19 +94,34 @@ def request_events(
         connection.close()
 
 
-def request_without_reading(port: int, path: str, session: str) -> socket.socket:
+def request_without_reading(
+    port: int, path: str, *, method: str = "GET", body: bytes = b"", **headers: str
+) -> socket.socket:
     """Ask for a response on a connection that takes as little as possible of it."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
     connection.connect(("127.0.0.1", port))
-    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: sessionid={session}"
-    connection.sendall(f"{head}\r\n\r\n".encode())
+    lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
     return connection
+
+
+def wait_for_status(connection: socket.socket) -> int:
+    """The status of the response, whose bytes stay unread."""
+    assert poll(connection, select.POLLIN, TIMEOUT_SECONDS), "no answer"
+    return int(connection.recv(12, socket.MSG_PEEK).split()[1])
 
 
 def is_broken_off(connection: socket.socket) -> bool:
     """Whether the server has reset a connection of which nothing was read."""
-    poll = select.poll()
-    poll.register(connection, 0)
-    return bool(poll.poll(0))
+    return bool(poll(connection, 0, 0))
+
+
+def poll(connection: socket.socket, events: int, seconds: float) -> list[tuple[int, int]]:
+    polled = select.poll()
+    polled.register(connection, events)
+    return polled.poll(1_000 * seconds)

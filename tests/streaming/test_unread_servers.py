@@ -47,9 +47,8 @@ def request_unread(web: Web) -> Iterator[RequestUnread]:
 
         def request(user: User, stream: Stream) -> socket.socket:
             path = f"/api/streams/{stream.uuid}/events"
-            return stack.enter_context(
-                request_without_reading(web.port, path, create_session_key(user))
-            )
+            cookie = f"sessionid={create_session_key(user)}"
+            return stack.enter_context(request_without_reading(web.port, path, Cookie=cookie))
 
         yield request
 
