@@ -24,7 +24,7 @@ class ToolPart(models.Model):
     call is found by the call's id: a program that sends the whole history each time has only that.
     """
 
-    class Kind(models.TextChoices):
+    class PartKind(models.TextChoices):
         CALL = "call", _("Call")
         OUTPUT = "output", _("Output")
 
@@ -34,7 +34,7 @@ class ToolPart(models.Model):
         related_name="tool_parts",
         db_constraint=False,  # an older process deletes messages without this table
     )
-    kind = models.CharField(max_length=6, choices=Kind)
+    kind = models.CharField(max_length=6, choices=PartKind)
     call_id = models.CharField(max_length=MAX_CALL_ID_CHARS, db_index=True)
     name = models.CharField(max_length=MAX_FUNCTION_NAME_CHARS, blank=True)
     text = models.TextField(blank=True, help_text=_("The arguments in JSON, or the output."))

@@ -15,7 +15,7 @@ from streaming.providers.tools import ToolCall, ToolOutput
 from streaming.providers.types import Turn
 from streaming.sources import register_periodic_task
 
-Kind = ToolPart.Kind
+PartKind = ToolPart.PartKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def _build_rows(message: Message, turn: Turn) -> list[ToolPart]:
     calls = [
         ToolPart(
             message=message,
-            kind=Kind.CALL,
+            kind=PartKind.CALL,
             call_id=call.id,
             name=call.name,
             text=call.arguments,
@@ -54,7 +54,7 @@ def _build_rows(message: Message, turn: Turn) -> list[ToolPart]:
         for call in turn.calls
     ]
     outputs = [
-        ToolPart(message=message, kind=Kind.OUTPUT, call_id=output.call_id, text=output.text)
+        ToolPart(message=message, kind=PartKind.OUTPUT, call_id=output.call_id, text=output.text)
         for output in turn.outputs
     ]
     return calls + outputs
@@ -65,7 +65,7 @@ def load_tools(message_ids: Collection[UUID]) -> Mapping[UUID, MessageTools]:
     calls: dict[UUID, list[ToolCall]] = defaultdict(list)
     outputs: dict[UUID, list[ToolOutput]] = defaultdict(list)
     for row in ToolPart.objects.filter(message__in=message_ids).order_by("pk"):
-        if row.kind == Kind.CALL:
+        if row.kind == PartKind.CALL:
             calls[row.message_id].append(ToolCall(row.call_id, row.name, row.text, row.state))
         else:
             outputs[row.message_id].append(ToolOutput(row.call_id, row.text))
@@ -82,7 +82,7 @@ def restore_states(user: User, turns: Iterable[Turn]) -> list[Turn]:
     ids = {call.id for turn in turns for call in turn.calls if not call.state}
     if not ids:
         return turns
-    rows = ToolPart.objects.owned_by(user).filter(kind=Kind.CALL, call_id__in=ids)
+    rows = ToolPart.objects.owned_by(user).filter(kind=PartKind.CALL, call_id__in=ids)
     states = {(row.call_id, row.name): row.state for row in rows.exclude(state="").order_by("pk")}
     return [
         replace(

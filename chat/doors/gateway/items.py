@@ -52,8 +52,8 @@ def _list_keys(conversation: Conversation, last_id: UUID | None) -> list[ItemKey
     rows = conversation.messages.annotate(
         has_reasoning=Q(reasoning__gt="", role=Message.Role.ASSISTANT),
         has_text=Q(content__gt=""),
-        calls=Count("tool_parts", filter=Q(tool_parts__kind=ToolPart.Kind.CALL)),
-        outputs=Count("tool_parts", filter=Q(tool_parts__kind=ToolPart.Kind.OUTPUT)),
+        calls=Count("tool_parts", filter=Q(tool_parts__kind=ToolPart.PartKind.CALL)),
+        outputs=Count("tool_parts", filter=Q(tool_parts__kind=ToolPart.PartKind.OUTPUT)),
     )
     fields = ("has_reasoning", "has_text", "calls", "outputs")
     nodes = {id: rest for id, *rest in rows.values_list("pk", "parent", *fields)}

@@ -20,7 +20,7 @@ from tests.doors.gateway.tool_program import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# What is refused
+# Refused tools
 
 
 @pytest.mark.parametrize(

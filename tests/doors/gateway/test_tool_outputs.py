@@ -156,7 +156,7 @@ def test_calls_and_outputs_must_belong_together(program: Program, input: Any, wo
     assert Message.objects.count() == 2
 
 
-# What is stored
+# Stored rows
 
 
 def test_calls_are_counted_and_deleted_with_their_message(program: Program) -> None:
