@@ -147,6 +147,7 @@ def test_nothing_to_resume_is_said(open_socket: OpenSocket) -> None:
 def test_an_answer_of_a_deleted_chat_is_not_resumed(open_socket: OpenSocket) -> None:
     socket = open_socket()
     socket.ask("r1", "chat-1")
+    assert socket.read()["type"] == "start"
     finish_newest()
     socket.read_answer("r1")
     Conversation.objects.update(deleted_at=F("created_at"))
