@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from streaming.providers.tools import ToolCall
+from tests.providers.tool_replies import ToolReply, encode_reply, script_body
 from tests.skipping import skip_or_fail
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
@@ -17,8 +19,8 @@ pytestmark = pytest.mark.prove
 
 MODEL = "gpt-5.5"
 UNSUPPORTED: dict[Suite, set[str]] = {
-    "open-responses": {"tool-calling", "image-input"},
-    "openai-chat": {"chat-tool-calling", "chat-image-input"},
+    "open-responses": {"image-input"},
+    "openai-chat": {"chat-image-input"},
 }
 """Tests of what the gateway refuses."""
 
@@ -44,6 +46,9 @@ def test_everything_supported_complies(person: Person, fake: Fake, suite: Suite)
     # The tool has wrong names for the events of reasoning, so only this answer has some.
     thought = (Piece("Hm.", "reasoning"), Piece("555"))
     fake.script(Behaviour(pieces=thought, prompt="15 * 37", times=None))
+    call = ToolCall("call_1", "get_weather", '{"location": "San Francisco"}')
+    reply = encode_reply("openai", ToolReply((call,)))
+    fake.script(script_body(reply, prompt="weather in San Francisco", times=None))
     fake.script(Behaviour.of("Hello ", "you ", "there.", times=None))
     found = run_llm_comply(person.base_url, person.create_token("gateway"), MODEL, suite)
     total = len(found.passed) + len(found.failed) + len(found.skipped)
