@@ -6,6 +6,7 @@ from functools import partial
 from itertools import pairwise, product
 from random import Random
 from timeit import timeit
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -195,9 +196,9 @@ def test_turns_of_one_role_are_joined_at_once(monkeypatch: pytest.MonkeyPatch) -
     """One by one, the text of a long history would be copied once for each turn."""
     made: list[str] = []
 
-    def record(role: Role, text: str) -> Turn:
+    def record(role: Role, text: str, **parts: Any) -> Turn:
         made.append(text)
-        return Turn(role, text)
+        return Turn(role, text, **parts)
 
     history = [Turn("user", f"line {n}") for n in range(1_000)]
     monkeypatch.setattr(context, "Turn", record)

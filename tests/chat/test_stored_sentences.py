@@ -73,6 +73,8 @@ def every_error(provider: str = "OpenAI") -> Iterator[str]:
         yield ProviderError(template.format(provider=provider)).message
     yield errors.CutOff("gpt-9").message
     yield errors.COMPRESSED_ANSWER
+    yield errors.TOO_MANY_CALLS
+    yield errors.CALLS_TOO_LONG
     yield errors.EVENT_TOO_LARGE
     yield catalog.UnknownModel("gpt-9").message
     yield reply_source.ENDED_EARLY

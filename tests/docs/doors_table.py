@@ -17,6 +17,7 @@ ABILITIES = {
     "send": "A question starts a reply.",
     "replay": "A client that comes later reads the reply from its start.",
     "resume": "A connection that is cut anywhere loses and doubles nothing.",
+    "tools": "The model calls functions of the client, whose next request has their outputs.",
     "stop": "A stop ends the reply and keeps its text.",
     "fail": "A failed reply tells why.",
     "idle": "A silent model ends no connection.",
@@ -43,6 +44,7 @@ NO = "–"
 
 PROOFS: dict[str, dict[str, str]] = {
     "[WebSocket](protocol.md)": {
+        "tools": NO,
         "send": f"{CLIENT}test_a_program_sends_follows_stops_and_continues",
         "replay": f"{CONSUMER}test_following_replays_and_then_continues_live_to_the_end",
         "resume": f"{CLIENT}test_a_reply_arrives_whole_over_a_connection_that_is_cut_at_20_places",
@@ -54,6 +56,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "cursors": CURSORS,
     },
     "[Server-sent events](protocol.md#server-sent-events)": {
+        "tools": NO,
         "send": NO,
         "replay": f"{EVENTS}test_a_response_replays_continues_live_and_ends_with_its_stream",
         "resume": "e2e/test_event_source.py"
@@ -65,6 +68,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "cursors": CURSORS,
     },
     "[JSON API](api.md)": {
+        "tools": NO,
         "send": f"{API}test_a_conversation_from_its_first_question_to_its_deletion",
         "replay": "chat/api/test_api_page.py::test_the_program_of_the_page_reads_a_whole_reply",
         "resume": f"{API}test_chunks_are_read_from_an_index",
@@ -77,6 +81,7 @@ PROOFS: dict[str, dict[str, str]] = {
     "[Gateway](gateway.md), responses": {
         "send": f"{GATEWAY}responses.py::test_a_response_is_streamed_while_it_is_written",
         "replay": f"{GATEWAY}responses.py::test_the_stream_helper_resumes_and_has_the_whole_text",
+        "tools": f"{GATEWAY}tool_outputs.py::test_the_next_request_answers_a_call",
         "resume": "e2e/test_gateway.py"
         "::test_a_line_that_is_cut_everywhere_loses_and_doubles_nothing",
         "stop": "e2e/test_gateway.py::test_a_stop_from_elsewhere_ends_a_stream_with_its_text",
@@ -89,6 +94,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "cursors": CURSORS,
     },
     "[Gateway](gateway.md), chat completions": {
+        "tools": f"{GATEWAY}tool_calls.py::test_a_completion_calls_and_is_answered",
         "send": f"{GATEWAY}chat_completions.py::test_a_completion_is_streamed_and_kept",
         "replay": NO,
         "resume": NO,
@@ -98,6 +104,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "cursors": NO,
     },
     "[AI SDK](doors-ai-sdk.md)": {
+        "tools": NO,
         "send": f"{AI_SDK}sending.py::test_a_message_is_answered_by_the_parts_of_a_message",
         "replay": f"{AI_SDK}resuming.py::test_a_running_answer_is_resumed_from_its_start",
         "resume": f"{STOCK_AI_SDK}test_a_connection_is_cut_anywhere",
@@ -109,6 +116,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "cursors": CURSORS,
     },
     "[LangGraph](doors-langgraph.md)": {
+        "tools": NO,
         "send": f"{LANGGRAPH}test_a_run_from_its_request_to_its_end",
         "replay": f"{LANGGRAPH}"
         "test_a_client_that_comes_back_after_any_event_has_each_character_once",
@@ -122,6 +130,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "cursors": CURSORS,
     },
     "[AG-UI](doors-ag-ui.md)": {
+        "tools": NO,
         "send": f"{AG_UI}test_a_run_from_its_request_to_its_end",
         "replay": f"{AG_UI}test_a_client_that_comes_back_at_any_time_has_each_character_once",
         "resume": f"{RUNS}test_each_client_survives_a_connection_that_is_cut_at_twenty_places",
@@ -134,6 +143,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "cursors": CURSORS,
     },
     "[Durable Streams](durable-streams.md)": {
+        "tools": NO,
         "send": NO,
         "replay": f"{DURABLE}test_a_reply_is_read_while_it_is_written",
         "resume": f"{DURABLE}test_the_stock_client_reads_everything_over_a_line_that_is_cut",

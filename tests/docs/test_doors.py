@@ -28,8 +28,9 @@ def test_a_proof_that_nothing_runs_is_found() -> None:
 
 
 def test_every_ability_is_explained() -> None:
-    explained = re.findall(r"^\| (\w+) \| [a-z]", PAGE, re.MULTILINE)
-    assert explained == ["ability", *doors_table.ABILITIES]
+    table = PAGE.partition("| ability |")[2].partition("\n\n")[0]
+    explained = re.findall(r"^\| (\w+) \| [a-z]", table, re.MULTILINE)
+    assert explained == [*doors_table.ABILITIES]
 
 
 def test_every_door_has_a_row() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from threading import Thread
+from typing import Any
 
 import pytest
 from openai import OpenAI
 
+from streaming.providers.tools import ToolCall
 from tests.e2e.conftest import StartDeployment
 from tests.e2e.response_reader import ResponseReader
+from tests.providers.tool_replies import ToolReply, encode_reply, script_body
 from tools.deployment.deployment import Deployment, Server
 from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
@@ -48,6 +51,29 @@ def test_a_reader_notices_nothing_of_a_killed_worker(
         assert reader.has_ended
         assert (reader.text, reader.broken) == (FIRST + SECOND, 0)
         assert client.responses.retrieve(reader.id).output_text == FIRST + SECOND
+
+
+def test_a_worker_that_is_killed_within_a_call_leaves_no_half_of_it(
+    start_deployment: StartDeployment, fake: Fake
+) -> None:
+    call = ToolCall("call_1", "get_weather", '{"city": "Paris"}')
+    whole = encode_reply("openai", ToolReply((call,), text=FIRST))
+    half = whole[: whole.index(b"\n\n", whole.index(b'\\"Pa')) + 2]
+    fake.script(script_body(half, end_after=None, stall_after=0), script_body(whole))
+    deployment = start_deployment("stack", workers=1)
+    with connect(deployment) as client:
+        tool: Any = {"type": "function", "name": "get_weather", "parameters": {}}
+        reader = ResponseReader(client, model=MODEL, input="Tell me.", tools=[tool])
+        thread = read_in_thread(reader)
+        deployment.add_worker()
+        deployment.workers[0].kill()
+        thread.join(TAKEOVER_SECONDS)
+        assert reader.has_ended
+        kinds = [event.type for event in reader.events]
+        assert kinds.count("response.function_call_arguments.done") == 1
+        items = client.responses.retrieve(reader.id).output
+        assert [item.type for item in items] == ["message", "function_call"]
+        assert items[1].to_dict()["arguments"] == call.arguments
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import logging
-from random import Random
 from typing import Any
 
 import psutil
@@ -78,14 +77,23 @@ class FormFuzzer:
             if number % LOOK_EVERY == 0:
                 await self.look_into_admin(number // LOOK_EVERY, number)
 
+    def count_looks(self) -> int:
+        """Turns until staff have seen each page of the admin with each object."""
+        return (
+            len(self.people.ids["witness"]["object_id"]) * len(STAFF_ROLES) * len(self.admin_routes)
+        )
+
     async def look_into_admin(self, turn: int, number: int = 0) -> None:
-        """Open the page of the admin whose turn it is, with ids of other people's objects. Twice as
-        many turns as there are pages show all of them to both kinds of staff."""
-        route = self.admin_routes[turn // len(STAFF_ROLES) % len(self.admin_routes)]
-        role = STAFF_ROLES[turn % len(STAFF_ROLES)]
-        random = Random(f"{self.seed} look {turn}")
-        ids = self.people.ids["witness"]
-        path = route.template % {name: random.choice(ids.get(name, ["x"])) for name in route.names}
+        """Open the page of the admin whose turn it is, with ids of other people's objects. In
+        `count_looks` turns both kinds of staff see each page with each object."""
+        turn, role_number = divmod(turn, len(STAFF_ROLES))
+        turn, route_number = divmod(turn, len(self.admin_routes))
+        route, role = self.admin_routes[route_number], STAFF_ROLES[role_number]
+        ids = [self.people.ids["witness"].get(name, ["x"]) for name in route.names]
+        path = route.template % {
+            name: choices[turn % len(choices)]
+            for name, choices in zip(route.names, ids, strict=True)
+        }
         await self._send(number, role, self._build_plain_request("GET", path, role))
 
     async def try_input(self, number: int) -> None:
