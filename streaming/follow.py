@@ -206,7 +206,10 @@ def _build_snapshot(stream: Stream, head: StreamHead, exact: bool) -> tuple[Snap
     """As much of the stream from its start as a snapshot holds, and the chunks after that."""
     chunks = _read_beginning(stream, head, exact)
     held = list(takewhile(_fits_snapshot, chunks))
-    index = held[-1].index if held else head.next_index - 1 if head.is_folded else START_CURSOR
+    if held:
+        index = held[-1].index
+    else:  # of a folded stream without any text nothing is left; a tool call comes by itself
+        index = head.next_index - 1 if head.is_folded and not chunks else START_CURSOR
     text, reasoning = _join_kinds(held)
     seams = tuple(dict.fromkeys(chunk.offset for chunk in held if chunk.kind == Kind.SEAM))
     return Snapshot(index, text, reasoning, seams), chunks[len(held) :]

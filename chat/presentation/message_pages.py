@@ -9,20 +9,22 @@ from typing import Any
 from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Func, IntegerField
+from django.db.models import Func, IntegerField, OuterRef, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Least
 from django.db.models.sql.compiler import SQLCompiler
 from django.urls import reverse
 
 from chat.conversations.tree import Tree
-from chat.models import Conversation, Message
+from chat.models import Conversation, Message, ToolPart
 from chat.presentation.message_views import MessageView, build_message_view
+from chat.presentation.tool_part_views import MAX_SHOWN_TOOL_CHARS, load_tool_part_views
 from chat.rendering.cache import MessageHtmlLoader
-from chat.tool_parts.storage import load_tools
 
 MAX_PAGE_MESSAGES = 50
 """Messages of a new page, and of each page of earlier ones."""
 MAX_PAGE_BYTES = 1_000_000
 """Text of a page. Fifty of the longest messages would be hundreds of megabytes."""
+MAX_BYTES_PER_CHAR = 4
 MIN_PAGE_MESSAGES = 2
 """Messages of a page, however large they are. A question is shown with its reply, and every link
 leads further."""
@@ -71,8 +73,11 @@ def _find_page_start(path: Sequence[UUID]) -> int:
 def _count_fitting(ids: Sequence[UUID]) -> int:
     """How many of these messages, from the first on, fit on a page. Only sizes are read. The text
     of a growing reply is in the journal and does not count."""
+    shown = Least(OctetLength("text"), Value(MAX_BYTES_PER_CHAR * MAX_SHOWN_TOOL_CHARS))
+    parts = ToolPart.objects.filter(message=OuterRef("pk")).order_by().values("message")
+    tool_bytes = Subquery(parts.annotate(total=Sum(shown)).values("total"))
     messages = Message.objects.filter(pk__in=ids).annotate(
-        bytes=OctetLength("content") + OctetLength("reasoning")
+        bytes=OctetLength("content") + OctetLength("reasoning") + Coalesce(tool_bytes, 0)
     )
     sizes = dict(messages.values_list("pk", "bytes"))
     totals = accumulate(sizes.get(id, 0) for id in ids)  # one may have been deleted since
@@ -99,9 +104,9 @@ def _build_page(tree: Tree, path: Sequence[UUID], start: int) -> MessagePage:
     more for the tool calls in a program's chat."""
     messages = Message.objects.select_related("stream", "conversation").in_bulk(path[start:])
     has_tools = any(message.conversation.door for message in messages.values())
-    tools = load_tools(path[start:]) if has_tools else {}
+    tool_parts = load_tool_part_views(path[start:]) if has_tools else {}
     loader = MessageHtmlLoader(path[start:])
-    views = [build_message_view(messages[id], tree, loader, tools) for id in path[start:]]
+    views = [build_message_view(messages[id], tree, loader, tool_parts) for id in path[start:]]
     loader.save_new_rows()
     if not start:
         return MessagePage(views)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,16 +19,15 @@ from chat.presentation.details import build_details
 from chat.presentation.durations import format_reasoning_time
 from chat.presentation.reply_error import ReplyError, build_reply_error
 from chat.presentation.stored_sentences import translate_stored
+from chat.presentation.tool_part_views import ToolPartView, load_tool_part_views
 from chat.presentation.versions import VersionLinks, build_version_links
 from chat.rendering.cache import MessageHtmlLoader
 from chat.replies import can_continue
-from chat.tool_parts.storage import NO_TOOLS, MessageTools, load_tools
 from streaming import journal
 from streaming.models import State, Stream
 
 EMPTY_HTML = SafeString("")
-MAX_SHOWN_TOOL_CHARS = 20_000
-"""Of the arguments of a tool call, or of an output."""
+
 
 FINISH_REASON_TEXTS = {
     "length": gettext_lazy("Reached the length limit"),
@@ -39,14 +37,6 @@ FINISH_REASON_TEXTS = {
 }
 OTHER_REASON_TEXT = gettext_lazy("Ended by the server")
 """Shown with the server's own word for why."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolPartView:
-    """A tool call with its arguments, or an output. A long text is shown to a limit."""
-
-    label: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -168,12 +158,12 @@ def build_message_view(
     message: Message,
     tree: Tree | None = None,
     html_loader: MessageHtmlLoader | None = None,
-    tools: Mapping[UUID, MessageTools] | None = None,
+    tool_parts: Mapping[UUID, Sequence[ToolPartView]] | None = None,
 ) -> MessageView:
     """One message with all of its text that is committed now. Without a tree, a loader of stored
-    HTML or tools they are read from the database."""
-    if tools is None:
-        tools = load_tools([message.pk]) if message.conversation.door else {}
+    HTML or tool parts they are read from the database."""
+    if tool_parts is None:
+        tool_parts = load_tool_part_views([message.pk]) if message.conversation.door else {}
     loader = html_loader or MessageHtmlLoader([message.pk])
     current = read_current_text(message)
     html, reasoning_html = _render_html(message, current, loader)
@@ -212,19 +202,7 @@ def build_message_view(
         # Derived, so that the same button in two tabs, or pressed twice, makes one reply.
         regenerate_request_id=str(uuid5(message.pk, f"version {len(versions)}")),
         continue_request_id=str(uuid5(stream.uuid, "continuation")) if stream else "",
-        tool_parts=_build_tool_parts(tools.get(message.pk, NO_TOOLS)),
-    )
-
-
-def _build_tool_parts(tools: MessageTools) -> tuple[ToolPartView, ...]:
-    calls = (
-        ToolPartView(_("Called %(name)s") % {"name": call.name}, call.arguments)
-        for call in tools.calls
-    )
-    outputs = (ToolPartView(_("Output of a tool"), output.text) for output in tools.outputs)
-    return tuple(
-        replace(part, text=Truncator(part.text).chars(MAX_SHOWN_TOOL_CHARS))
-        for part in (*calls, *outputs)
+        tool_parts=tuple(tool_parts.get(message.pk, ())),
     )
 
 

@@ -7,6 +7,7 @@ both arrive at once or one after a crash.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -252,7 +253,8 @@ def create_answer(
     user = conversation.user
     size = question_chars + len(reply_settings.system_prompt)
     paying = limits.find_connection(user, model)
-    reserved = limits.reserve_use(conversation, paying, model, reply_settings.max_tokens, size)
+    chars = size + len(json.dumps(arguments))  # with the definitions of tools
+    reserved = limits.reserve_use(conversation, paying, model, reply_settings.max_tokens, chars)
     answer = Message(
         conversation=conversation,
         parent=question,

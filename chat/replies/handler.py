@@ -25,7 +25,7 @@ from streaming.models import State, Stream
 from streaming.providers.catalog.prices import Price
 from streaming.providers.reasoning_mark import split_marked_reasoning
 from streaming.providers.reply_source import ReplySource
-from streaming.providers.tools import Tools, parse_calls
+from streaming.providers.tools import Tools, format_calls, parse_calls
 from streaming.providers.types import Request, Turn
 from streaming.sources import StreamHandler
 from streaming.sources import register as register_source
@@ -211,8 +211,12 @@ def _compute_reasoning_ms(stream: Stream, answer: Message) -> int | None:
 def load_text(stream: Stream) -> StreamText | None:
     """The text of an ended stream, from its message. If the stream was continued later, its text
     is only the beginning of the message's."""
-    answer = Message.objects.filter(pk=stream.arguments["message"]).first()
+    answers = Message.objects.select_related("conversation")
+    answer = answers.filter(pk=stream.arguments["message"]).first()
     if answer is None:
         return None
     seams = tuple(seam for seam in answer.seams if seam <= stream.length)
-    return StreamText(answer.content[: stream.length], answer.reasoning, seams, stream.next_index)
+    tools = load_tools([answer.pk]) if answer.conversation.door else {}
+    calls = format_calls(tools.get(answer.pk, NO_TOOLS).calls)
+    content = answer.content[: stream.length]
+    return StreamText(content, answer.reasoning, seams, stream.next_index, calls=calls)

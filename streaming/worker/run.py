@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 CANCEL_TIMEOUT_SECONDS = 5.0
 """How long a source may take to cancel its work elsewhere."""
 TEXT_KINDS = {kind.value: kind for kind in (Kind.TEXT, Kind.REASONING)}
-"""The kinds that a source may yield."""
+"""The kinds of text that a source yields piece by piece."""
 
 
 class StreamRun:

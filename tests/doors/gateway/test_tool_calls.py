@@ -9,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+from asgiref.sync import async_to_sync
 from openai import OpenAI
 from openai.types.responses import Response
 from pydantic import BaseModel
@@ -19,7 +20,8 @@ from chat.doors.gateway.events import STEP
 from chat.models import Message
 from chat.replies.handler import load_turns, read_tools
 from streaming import lifecycle
-from streaming.journal import MAX_CHUNK_CHARS
+from streaming.follow import follow_stream
+from streaming.journal import MAX_CHUNK_CHARS, Chunk
 from streaming.models import Kind
 from streaming.providers.tools import ToolCall, ToolOutput
 from streaming.providers.types import Turn
@@ -207,3 +209,24 @@ def test_a_completion_calls_and_is_answered(
         (0, "call_1"),
         (1, "call_2"),
     ]
+
+
+def test_a_folded_call_is_followed_as_before(program: Program, settings: Settings) -> None:
+    """A snapshot, which answers the other protocols, has no calls, so they come behind it."""
+
+    def read_calls(id: str) -> str:
+        stream = find_stream(id)
+
+        async def follow() -> str:
+            events = [event async for event in follow_stream(stream)]
+            return "".join(e.delta for e in events if isinstance(e, Chunk) if e.kind == "tool_call")
+
+        return async_to_sync(follow)()
+
+    for text in ((), ("Let me look.",)):
+        id = ask_with_tool(program, *text, *write_calls(PARIS, ROME))
+        whole = read_calls(id)
+        assert whole == PARIS.to_line() + ROME.to_line()
+        settings.STREAMING_FOLD_AFTER_SECONDS = 0
+        lifecycle.fold_ended_streams()
+        assert read_calls(id) == whole
