@@ -53,10 +53,9 @@ def build_completion(row: GatewayResponse, stream: Stream, output: Output) -> di
         "logprobs": None,
         "finish_reason": find_finish_reason(stream),
     }
-    return _build_frame(row, stream, "chat.completion") | {
-        "choices": [choice],
-        "usage": build_chat_usage(stream),
-    }
+    usage = build_chat_usage(stream)
+    counted = {} if usage is None else {"usage": usage}  # the schema knows no null here
+    return _build_frame(row, stream, "chat.completion") | {"choices": [choice]} | counted
 
 
 def find_finish_reason(stream: Stream) -> str:

@@ -181,3 +181,11 @@ def test_a_model_is_asked_by_each_of_its_names(program: Program) -> None:
         shown = program.ask(model=name)
         assert shown["model"] == name
     assert {s.arguments["model"] for s in Stream.objects.all()} == {"demo"}
+
+
+def test_a_completion_that_nobody_counted_has_no_usage(
+    client: OpenAI, owner: User, pool: ThreadPoolExecutor
+) -> None:
+    asked = pool.submit(client.chat.completions.create, model="demo", messages=MESSAGES)
+    write_stream(wait_for_stream(owner), "b", ending=Ending.from_finish(Finish("stop")))
+    assert "usage" not in asked.result(20).to_dict()
