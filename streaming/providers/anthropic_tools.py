@@ -83,7 +83,7 @@ def build_blocks(turn: Turn, *, has_thoughts: bool) -> Blocks:
         }
         for output in turn.outputs
     ]
-    if turn.text:  # the API refuses an empty block
+    if turn.text.strip():  # the API refuses a blank block
         blocks.append({"type": "text", "text": turn.text})
     return blocks + [
         {

@@ -71,7 +71,7 @@ def _build_parts(turn: Turn, names: Mapping[str, str], model: str) -> Parts:
         }
         for output in turn.outputs
     ]
-    if turn.full_text or not (turn.calls or turn.outputs):
+    if turn.full_text.strip() or not (turn.calls or turn.outputs):
         parts.append({"text": turn.full_text})
     return parts + _build_calls(turn.calls, model)
 

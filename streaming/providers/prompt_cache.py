@@ -41,7 +41,7 @@ def build_marked_prompt(
     """
     exchange = find_open_exchange(request.turns) if has_thoughts else len(request.turns)
     if not request.cache_key:
-        return request.system, [
+        return request.system if request.system.strip() else "", [
             {"role": turn.role, "content": _build_content(turn, has_thoughts=at >= exchange)}
             for at, turn in enumerate(request.turns)
         ]
@@ -81,8 +81,8 @@ def _find_last_questions(request: Request) -> set[int]:
 
 
 def _build_text(text: str) -> Blocks:
-    """The API refuses an empty block."""
-    return [{"type": "text", "text": text}] if text else []
+    """The API refuses a blank block."""
+    return [{"type": "text", "text": text}] if text.strip() else []
 
 
 def _mark_last(blocks: Blocks, *, is_due: bool) -> None:

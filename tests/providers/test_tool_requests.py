@@ -299,6 +299,28 @@ async def test_text_stands_behind_the_outputs_and_an_empty_one_is_left_out(
     assert written.index("At noon.") < written.index("And now?")
 
 
+@every_wire
+@pytest.mark.parametrize("key", ["", "k1"])
+@pytest.mark.parametrize("blank", ["\n\n", " \t"])
+async def test_blank_text_beside_calls_and_outputs_is_left_out(
+    fake: Fake, wire: Wire, key: str, blank: str
+) -> None:
+    """Claude refuses blocks of blanks, and servers that pass a request on to it do, too."""
+
+    async def send_with(text: str) -> dict[str, Any]:
+        turns = (QUESTION, replace(CALLED, text=text), replace(ANSWERED, text=text))
+        return await send(fake, wire, build_request(wire.model, *turns, cache_key=key))
+
+    assert await send_with(blank) == await send_with("")
+    assert json.dumps(blank) not in json.dumps(await send_with(blank))
+
+
+@pytest.mark.parametrize("key", ["", "k1"])
+def test_claude_gets_no_blank_system_prompt(key: str) -> None:
+    request = Request("claude-opus-5-5", (QUESTION,), system="\n", cache_key=key)
+    assert not build_marked_prompt(request)[0]
+
+
 def test_a_call_without_text_has_null_as_its_content() -> None:
     request = Request("m", (QUESTION, replace(CALLED, text=""), ANSWERED))
     body = build_body(request, is_official=False)

@@ -60,13 +60,14 @@ def build_chat_messages(turn: Turn, echoes_to: str) -> list[Item]:
         for output in turn.outputs
     ]
     if turn.calls:
-        message: Item = {"role": turn.role, "content": turn.full_text or None}
+        content = turn.full_text if turn.full_text.strip() else None
+        message: Item = {"role": turn.role, "content": content}
         state = _read_state(turn.calls[0]) if echoes_to else {}
         if state.get("model") == echoes_to and "reasoning_content" in state:
             message["reasoning_content"] = state["reasoning_content"]
         calls = [_build_chat_call(call, has_extra=bool(echoes_to)) for call in turn.calls]
         messages.append(message | {"tool_calls": calls})
-    elif turn.full_text or not turn.outputs:
+    elif turn.full_text.strip() or not turn.outputs:
         messages.append({"role": turn.role, "content": turn.full_text})
     return messages
 
@@ -137,7 +138,7 @@ def build_response_items(turn: Turn) -> list[Item]:
         {"type": "function_call_output", "call_id": output.call_id, "output": output.text}
         for output in turn.outputs
     ]
-    if turn.full_text or not (turn.calls or turn.outputs):
+    if turn.full_text.strip() or not (turn.calls or turn.outputs):
         items.append({"role": turn.role, "content": turn.full_text})
     return items + [
         {
