@@ -21,6 +21,7 @@ from streaming.events import StreamText
 from streaming.models import State, Stream
 from streaming.providers.catalog import DEMO_PROVIDER, Model
 from streaming.providers.catalog.prices import Price
+from streaming.providers.tools import parse_calls
 from streaming.providers.types import Request, Usage
 
 CALL = "call"
@@ -124,9 +125,11 @@ def _compute_cost(price: Price | None, usage: Usage) -> Decimal | None:
 
 
 def _select_own_text(stream: Stream, text: StreamText) -> str:
-    """The text, reasoning and tool calls that this stream has written itself."""
+    """The text, reasoning and tool calls that this stream has written itself. The state of a call
+    is left out: it repeats reasoning."""
     content_chars, reasoning_chars = _read_continued_chars(stream, text)
-    return text.content[content_chars:] + text.reasoning[reasoning_chars:] + text.calls
+    calls = "".join(call.name + call.arguments for call in parse_calls(text.calls))
+    return text.content[content_chars:] + text.reasoning[reasoning_chars:] + calls
 
 
 def _read_continued_chars(stream: Stream, text: StreamText) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -22,6 +23,7 @@ from streaming.journal import Append
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
 from streaming.providers.errors import RateLimited
+from streaming.providers.tools import ToolCall
 from tests.chat.factories import QUESTION, claim_reply, finish_reply, start_reply, write_reply
 from tests.factories import Piece, build_chunks, run_at_once
 
@@ -87,6 +89,18 @@ def test_a_stopped_reply_is_estimated_from_its_text(owner: User) -> None:
     assert entry.output_tokens == estimate_tokens(TEXT)
     assert (entry.replies, entry.estimated) == (1, 1)
     assert entry.cost > 0
+
+
+def test_the_estimate_of_calls_is_without_their_state(owner: User) -> None:
+    """A state repeats the reasoning, which counts already."""
+    stream = call_provider(ask(owner))
+    plain = ToolCall("call_1", "find_tide", '{"at": "Oban"}')
+    signed = replace(plain, state="anthropic " + THOUGHT)
+    lines = [(Kind.TOOL_CALL, call.to_line()) for call in (signed, plain)]
+    append(stream, (Kind.REASONING, THOUGHT), *lines)
+    lifecycle.stop(stream.pk)
+    written = THOUGHT + 2 * (plain.name + plain.arguments)
+    assert read_entry().output_tokens == estimate_tokens(written)
 
 
 def test_a_reply_that_was_never_sent_to_a_provider_counts_nothing(owner: User) -> None:
