@@ -16,7 +16,7 @@ from streaming.providers.http import call_assembler
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
-from streaming.providers.tools import ToolCall, Tools
+from streaming.providers.tools import MAX_CALLS, ToolCall, Tools
 from streaming.providers.types import CONTINUE_PROMPT, Turn, Upstream
 from tests.providers.factories import KEY, collect_until_error, join_text
 from tests.providers.tool_replies import (
@@ -238,7 +238,7 @@ async def test_too_much_of_calls_is_an_error(fake: Fake, monkeypatch: pytest.Mon
     assert events == []
     assert error
     assert error.message == errors.CALLS_TOO_LONG
-    many = tuple(ToolCall(f"c{at}", "f", "{}") for at in range(call_assembler.MAX_CALLS + 1))
+    many = tuple(ToolCall(f"c{at}", "f", "{}") for at in range(MAX_CALLS + 1))
     monkeypatch.setattr(call_assembler, "MAX_CALL_CHARS", 10_000)
     _, error = await ask(fake, COMPATIBLE, encode_reply("compatible", ToolReply(many)))
     assert error

@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from streaming.providers import errors
 from streaming.providers.http.call_arguments import parse_object
 from streaming.providers.http.parsed import CallPart, ThoughtPart
-from streaming.providers.tools import MAX_CALL_ID_CHARS, MAX_FUNCTION_NAME_CHARS, ToolCall
+from streaming.providers.tools import (
+    MAX_CALL_ID_CHARS,
+    MAX_CALLS,
+    MAX_FUNCTION_NAME_CHARS,
+    ToolCall,
+)
 
-MAX_CALLS = 128
 MAX_CALL_CHARS = 1_000_000
 """All the calls of a reply together."""
 MAX_STATE_CHARS = 500_000
