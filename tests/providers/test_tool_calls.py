@@ -13,10 +13,12 @@ from streaming.events import Delta, Finish, SourceError, SourceEvent, StreamText
 from streaming.providers import errors
 from streaming.providers.adapter import ReplyEvent
 from streaming.providers.http import call_assembler
+from streaming.providers.http.call_assembler import CallAssembler
+from streaming.providers.http.parsed import CallPart
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
-from streaming.providers.tools import MAX_CALLS, ToolCall, Tools
+from streaming.providers.tools import MAX_CALLS, MAX_FUNCTION_NAME_CHARS, ToolCall, Tools
 from streaming.providers.types import CONTINUE_PROMPT, Turn, Upstream
 from tests.providers.factories import KEY, collect_until_error, join_text
 from tests.providers.tool_replies import (
@@ -243,6 +245,54 @@ async def test_too_much_of_calls_is_an_error(fake: Fake, monkeypatch: pytest.Mon
     _, error = await ask(fake, COMPATIBLE, encode_reply("compatible", ToolReply(many)))
     assert error
     assert error.message == errors.TOO_MANY_CALLS
+
+
+PIECES = 500
+
+
+@pytest.mark.parametrize(
+    ("name", "first_id", "next_id"),
+    [("find_tide", "a", "a"), ("find_tide", "", ""), ("", "a", "b"), ("", "", "")],
+)
+def test_the_pieces_of_a_call_are_joined_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, first_id: str, next_id: str
+) -> None:
+    """Joined for each piece, they would hold the worker up for seconds."""
+    joined = 0
+
+    def join(call: Any) -> str:
+        nonlocal joined
+        joined += 1
+        return "".join(call.pieces)
+
+    monkeypatch.setattr(
+        "streaming.providers.http.call_assembler._OpenCall.arguments", property(join)
+    )
+    assembler = CallAssembler()
+    assembler.add(CallPart(("0",), id=first_id, name=name))
+    for _ in range(PIECES):
+        assembler.add(CallPart(("0",), id=next_id, name=name, arguments="1"))
+    calls = assembler.build(is_cut=False)
+    assert [call.arguments for call in calls] == (["1" * PIECES] if name else [])
+    assert joined == 1
+
+
+def test_a_name_in_too_many_pieces_is_not_collected() -> None:
+    copied = 0
+
+    class NamePiece(str):
+        __slots__ = ()
+
+        def __radd__(self, before: str) -> str:
+            nonlocal copied
+            copied += len(before)
+            return before + str(self)
+
+    assembler = CallAssembler()
+    for at in range(PIECES):
+        assembler.add(CallPart(("0",), name=NamePiece(f"f{at}")))
+    assert assembler.build(is_cut=False) == []
+    assert 0 < copied < MAX_FUNCTION_NAME_CHARS**2
 
 
 # Another run

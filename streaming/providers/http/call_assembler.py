@@ -124,17 +124,24 @@ class CallAssembler:
 
 def _begins_another(call: _OpenCall, part: CallPart) -> bool:
     """Whether the part begins another call, although its key is that of this one."""
-    is_repeat = part.name == call.name and part.arguments == call.arguments
     if part.id and call.id and part.id != call.id:
         has_new_id = bool(part.name) or not part.keys
-        return has_new_id and not (part.is_whole and call.is_whole and is_repeat)
+        return has_new_id and not _is_repeat(call, part)
     if not part.name or not call.name or part.id:
         return False
     if not part.keys:
         return True
     if part.is_whole and call.is_whole:
-        return not is_repeat
+        return not _is_repeat(call, part)
     return part.name != call.name and bool(call.pieces)
+
+
+def _is_repeat(call: _OpenCall, part: CallPart) -> bool:
+    """Whether the part is the whole call once more. A call that comes in pieces is not joined for
+    this, which would take longer with each piece."""
+    if not (part.is_whole and call.is_whole and part.name == call.name):
+        return False
+    return part.arguments == call.arguments
 
 
 def _merge(call: _OpenCall, part: CallPart) -> int:
@@ -144,7 +151,8 @@ def _merge(call: _OpenCall, part: CallPart) -> int:
         call.id = part.id
         added += len(part.id)
     if part.name and part.name != call.name and not (call.name and (part.is_whole or call.pieces)):
-        call.name += part.name  # some servers send the name in pieces
+        if len(call.name) <= MAX_FUNCTION_NAME_CHARS:  # a longer one is left out
+            call.name += part.name  # some servers send the name in pieces
         added += len(part.name)
     if part.state and not call.state:
         call.state = part.state
