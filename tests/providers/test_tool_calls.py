@@ -135,6 +135,36 @@ async def test_calls_that_no_tool_was_declared_for_are_left_out(fake: Fake, wire
 
 
 @every_wire
+async def test_calls_that_the_request_forbids_are_left_out(fake: Fake, wire: Wire) -> None:
+    """Compatible servers may ignore the choice."""
+    forbidden = replace(TOOLS, choice="none")
+    body = encode_reply(wire.name, ToolReply(BOTH, text="At noon."))
+    events, error = await ask(fake, wire, body, forbidden)
+    assert error is None
+    assert join_text(events) == "At noon."
+    assert read_calls(events) == []
+    fake.script(script_body(encode_reply(wire.name, ToolReply())))
+    events_of_source, failure = await read_source(fake, wire, tools=forbidden)
+    assert read_calls(events_of_source) == []
+    assert failure
+    assert failure.code in {"only_tool_call", "empty_reply"}
+
+
+@every_wire
+@pytest.mark.parametrize("parallel", [None, True, False])
+async def test_a_reply_has_one_call_if_parallel_ones_are_forbidden(
+    fake: Fake, wire: Wire, parallel: bool | None
+) -> None:
+    """Google has no field for it, and compatible servers may ignore theirs."""
+    body = encode_reply(wire.name, ToolReply(BOTH, thought="Hm."))
+    events, error = await ask(fake, wire, body, replace(TOOLS, parallel=parallel))
+    assert error is None
+    expected = BOTH[:1] if parallel is False else BOTH
+    assert read_shapes(read_calls(events)) == read_shapes(expected)
+    assert find_reason(events) == "tool_calls"
+
+
+@every_wire
 async def test_a_key_that_is_echoed_in_a_call_is_removed(fake: Fake, wire: Wire) -> None:
     escaped = "".join(f"\\u{ord(char):04x}" for char in KEY)
     for written in (KEY, escaped):

@@ -23,14 +23,18 @@ CUT_MEANINGS = {"length", "content_filter", "refusal"}
 
 class ReplyCalls:
     """The calls are not written while they come: no caller can use half of a call, and no other
-    request could continue it. Calls of a reply whose request declares no tools are left out."""
+    request could continue it. Calls that the request does not ask for are left out: if it declares
+    no tools, or forbids calls; and all but the first one if it forbids parallel ones. Google has no
+    field for the last, and compatible servers may ignore the fields."""
 
     def __init__(self, wire: HttpWire, request: Request, key_filter: KeyFilter) -> None:
         self._wire = wire
         self._request = request
         self._key_filter = key_filter
-        has_tools = request.tools is not None and bool(request.tools.functions)
-        self._assembler = CallAssembler() if has_tools else None
+        tools = request.tools
+        may_call = tools is not None and bool(tools.functions) and tools.choice != "none"
+        self._assembler = CallAssembler() if may_call else None
+        self._is_serial = tools is not None and tools.parallel is False
         self._is_written = False
 
     def add(self, part: CallPart | ThoughtPart) -> bool:
@@ -49,6 +53,7 @@ class ReplyCalls:
         thoughts = self._assembler.join_thoughts()
         state = "" if thoughts is None else self._wire.build_call_state(self._request, thoughts)
         calls = self._assembler.build(is_cut=meaning in CUT_MEANINGS, state=state)
+        calls = calls[:1] if self._is_serial else calls
         self._is_written = bool(calls)
         return [Delta(clean_call(call, self._key_filter).to_line(), "tool_call") for call in calls]
 
