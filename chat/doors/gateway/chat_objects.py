@@ -21,11 +21,7 @@ from streaming.journal import Chunk
 from streaming.models import Kind, Stream
 from streaming.providers.tools import parse_calls
 
-FINISH_REASONS = {
-    "length": "length",
-    "content_filter": "content_filter",
-    "tool_calls": "tool_calls",
-}
+FINISH_REASONS = {"length": "length", "content_filter": "content_filter"}
 FIELDS = {Kind.TEXT: "content", Kind.REASONING: "reasoning_content"}
 CANCELLED = "cancelled"
 STATUS_BY_CODE = {"rate_limit_exceeded": 429, "invalid_prompt": 400, CANCELLED: 409}
@@ -51,15 +47,16 @@ def build_completion(row: GatewayResponse, stream: Stream, output: Output) -> di
         "index": 0,
         "message": message,
         "logprobs": None,
-        "finish_reason": find_finish_reason(stream),
+        "finish_reason": find_finish_reason(stream, has_calls=bool(output.calls)),
     }
     usage = build_chat_usage(stream)
     counted = {} if usage is None else {"usage": usage}  # the schema knows no null here
     return _build_frame(row, stream, "chat.completion") | {"choices": [choice]} | counted
 
 
-def find_finish_reason(stream: Stream) -> str:
-    return FINISH_REASONS.get(stream.finish_reason, "stop")
+def find_finish_reason(stream: Stream, *, has_calls: bool) -> str:
+    """The calls of a reply that may have none are left out, whatever its provider says."""
+    return FINISH_REASONS.get(stream.finish_reason, "tool_calls" if has_calls else "stop")
 
 
 def build_chat_usage(stream: Stream) -> dict[str, Any] | None:
@@ -135,7 +132,7 @@ class ChatEncoder(AnswerEncoder):
         mark_read(self._row)
         if failure := find_failure(stream):
             return _encode(failure[0])
-        end = self._encode_delta({}, find_finish_reason(stream))
+        end = self._encode_delta({}, find_finish_reason(stream, has_calls=self._call_count > 0))
         if self._includes_usage:
             end += _encode(self._frame | {"choices": [], "usage": build_chat_usage(stream)})
         return end + b"data: [DONE]\n\n"

@@ -189,3 +189,11 @@ def test_a_completion_that_nobody_counted_has_no_usage(
     asked = pool.submit(client.chat.completions.create, model="demo", messages=MESSAGES)
     write_stream(wait_for_stream(owner), "b", ending=Ending.from_finish(Finish("stop")))
     assert "usage" not in asked.result(20).to_dict()
+
+
+def test_a_reply_whose_calls_were_left_out_does_not_wait_for_outputs(
+    client: OpenAI, owner: User, pool: ThreadPoolExecutor
+) -> None:
+    asked = pool.submit(client.chat.completions.create, model="demo", messages=MESSAGES)
+    write_stream(wait_for_stream(owner), "b", ending=Ending.from_finish(Finish("tool_calls")))
+    assert asked.result(20).choices[0].finish_reason == "stop"
