@@ -83,7 +83,14 @@ class MessageView:
         is_waiting = self.state in {State.QUEUED, State.INTERRUPTED} or bool(
             self.is_busy and self.note
         )
-        return "waiting" if is_waiting or self.finish_reason in FINISH_REASON_TEXTS else ""
+        return "waiting" if is_waiting or self._finish_text else ""
+
+    @property
+    def _finish_text(self) -> str:
+        """Empty for a reply whose calls are shown."""
+        if self.finish_reason == "tool_calls" and self.tool_parts:
+            return ""
+        return str(FINISH_REASON_TEXTS.get(self.finish_reason, ""))
 
     @property
     def status_text(self) -> str:
@@ -105,11 +112,11 @@ class MessageView:
     @property
     def _completed_text(self) -> str:
         """Why the reply ended, if there is more to say than that it did."""
-        text, word = FINISH_REASON_TEXTS.get(self.finish_reason), self.finish_reason_word
+        text, word = self._finish_text, self.finish_reason_word
         if word:
             return _("%(text)s: %(word)s") % {"text": text or OTHER_REASON_TEXT, "word": word}
-        if text or self.text.strip():
-            return str(text or "")
+        if text or self.text.strip() or self.tool_parts:
+            return text
         return _("Only thoughts, no answer") if self.reasoning else _("Empty reply")
 
     @property

@@ -75,3 +75,13 @@ def test_a_chat_of_a_person_costs_no_query_for_tools(
     monkeypatch.setattr(ToolPart, "objects", None)  # nothing may be asked of it
     monkeypatch.setattr(message_pages, "_count_fitting", lambda ids: len(ids))
     assert len(message_pages.load_branch_page(mine).messages) == 2
+
+
+def test_a_reply_whose_calls_are_shown_has_no_warning(conversation: Conversation) -> None:
+    add_exchange(conversation, ToolCall("c", "f", "{}"), "Rain.")
+    Message.objects.filter(role="assistant").update(finish_reason="tool_calls")
+    answer = message_pages.load_branch_page(conversation).messages[1]
+    assert (answer.state, answer.status_text, answer.severity) == ("completed", "", "")
+    ToolPart.objects.all().delete()
+    answer = message_pages.load_branch_page(conversation).messages[1]
+    assert (answer.status_text, answer.severity) == ("Wanted to call a tool", "waiting")
