@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Max, OuterRef
 
 from accounts.models import User
 from chat.models import Message, ToolPart
@@ -16,6 +17,10 @@ from streaming.providers.types import Turn
 from streaming.sources import register_periodic_task
 
 PartKind = ToolPart.PartKind
+CallIdentity = tuple[str, str, str]
+"""The id, the name and the arguments of a call, in one spelling."""
+MAX_COMPARED_CALLS = 1_000
+"""So many calls with the ids and names of a request are compared if no row has its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +81,59 @@ def load_tools(message_ids: Collection[UUID]) -> Mapping[UUID, MessageTools]:
 
 
 def restore_states(user: User, turns: Iterable[Turn]) -> list[Turn]:
-    """The turns of a program, with the states that the providers gave to their calls. The newest
-    call counts, since some servers give the same ids in each reply."""
+    """The turns of a program, with the states that the providers gave to their calls. A state
+    belongs to a call with the same id, name and arguments, since some servers give the same ids in
+    each reply. The newest of these counts."""
     turns = list(turns)
-    ids = {call.id for turn in turns for call in turn.calls if not call.state}
-    if not ids:
+    calls = [call for turn in turns for call in turn.calls if not call.state]
+    if not calls:
         return turns
-    rows = ToolPart.objects.owned_by(user).filter(kind=PartKind.CALL, call_id__in=ids)
-    states = {(row.call_id, row.name): row.state for row in rows.exclude(state="").order_by("pk")}
-    return [
-        replace(
-            turn,
-            calls=tuple(
-                replace(call, state=call.state or states.get((call.id, call.name), ""))
-                for call in turn.calls
-            ),
+    rows = _find_rows(user, calls)
+    states = dict(ToolPart.objects.filter(pk__in=rows.values()).values_list("pk", "state"))
+
+    def restore(call: ToolCall) -> ToolCall:
+        row = None if call.state else rows.get(_identify(call.id, call.name, call.arguments))
+        return replace(call, state=states[row]) if row in states else call
+
+    return [replace(turn, calls=tuple(map(restore, turn.calls))) for turn in turns]
+
+
+def _find_rows(user: User, calls: Sequence[ToolCall]) -> dict[CallIdentity, int]:
+    """The newest row with a state for each call that has one. A program that sends the whole
+    history each time has stored each call as often, so the database reads only the newest."""
+    rows = (
+        ToolPart.objects.owned_by(user)
+        .exclude(state="")
+        .filter(
+            kind=PartKind.CALL,
+            call_id__in={call.id for call in calls},
+            name__in={call.name for call in calls},
         )
-        for turn in turns
-    ]
+    )
+    newest = rows.values_list("call_id", "name", "text").annotate(newest=Max("pk"))
+    wanted = {_identify(call.id, call.name, call.arguments) for call in calls}
+    same = newest.filter(text__in={call.arguments for call in calls})
+    found = _index_rows(same.order_by("newest"), wanted)
+    if len(found) < len(wanted):  # some clients write the JSON in their own way
+        others = newest.order_by("-newest")[:MAX_COMPARED_CALLS]
+        found = _index_rows(reversed(others), wanted) | found
+    return found
+
+
+def _index_rows(
+    rows: Iterable[tuple[str, str, str, int]], wanted: Collection[CallIdentity]
+) -> dict[CallIdentity, int]:
+    """Of two rows that a client can't tell apart, the last one."""
+    found = {_identify(id, name, arguments): pk for id, name, arguments, pk in rows}
+    return {identity: pk for identity, pk in found.items() if identity in wanted}
+
+
+def _identify(id: str, name: str, arguments: str) -> CallIdentity:
+    try:
+        arguments = json.dumps(json.loads(arguments), sort_keys=True)
+    except (ValueError, RecursionError):
+        pass  # a model may write anything
+    return id, name, arguments
 
 
 def purge_orphans() -> None:
