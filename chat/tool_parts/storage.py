@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -129,10 +130,8 @@ def _index_rows(
 
 
 def _identify(id: str, name: str, arguments: str) -> CallIdentity:
-    try:
+    with suppress(ValueError, RecursionError):  # a model may write anything
         arguments = json.dumps(json.loads(arguments), sort_keys=True)
-    except (ValueError, RecursionError):
-        pass  # a model may write anything
     return id, name, arguments
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 NOT_FORCED = ("auto", "none", "required")
 MAX_CALLS = 128
-"""In one reply."""
+"""In one message."""
 MAX_CALL_ID_CHARS = 200
 MAX_FUNCTION_NAME_CHARS = 128
 """Twice as many as the providers take."""

@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
@@ -52,6 +53,11 @@ View = Callable[..., HttpResponseBase]
 def build_invalid(param: str, detail: str | Promise, code: str = "invalid_value") -> Problem:
     """A request whose parameter has a value that it can't have."""
     return Problem(400, code, detail, errors=[{"field": param, "message": ""}])
+
+
+def build_missing(param: str) -> Problem:
+    sentence = gettext("Missing required parameter: “%(name)s”.") % {"name": param}
+    return build_invalid(param, sentence, "missing_required_parameter")
 
 
 def gateway_view(*methods: str) -> Callable[[View], View]:

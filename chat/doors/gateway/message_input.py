@@ -22,12 +22,10 @@ from chat.doors.gateway.item_fields import (
 from chat.doors.gateway.parameters import build_unsupported, text
 from chat.doors.gateway.tool_input import read_call, read_call_id
 from chat.messages.forms import MAX_MESSAGE_CHARS
-from streaming.providers.tools import ToolCall, ToolOutput
+from streaming.providers.tools import MAX_CALLS, ToolCall, ToolOutput
 from streaming.providers.types import Turn
 
 MAX_MESSAGES = 1_000
-MAX_CALLS = 128
-"""In one message."""
 MAX_ID_CHARS = 100
 DEVELOPER_ROLES = ("system", "developer")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from chat.doors.gateway.errors import build_invalid
+from chat.doors.gateway.errors import build_invalid, build_missing
 from chat.doors.gateway.message_input import MAX_ID_CHARS, MessageInput, read_input
 from chat.doors.gateway.parameters import (
     Check,
@@ -163,8 +163,7 @@ def read_response_request(body: Mapping[str, Any]) -> ReplyRequest:
 
 def require(given: Mapping[str, Any], name: str) -> None:
     if name not in given:
-        sentence = _("Missing required parameter: “%(name)s”.") % {"name": name}
-        raise build_invalid(name, sentence, "missing_required_parameter")
+        raise build_missing(name)
 
 
 def _read_settings(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from chat.api.problems import Problem
-from chat.doors.gateway.errors import build_invalid
+from chat.doors.gateway.errors import build_invalid, build_missing
+from chat.doors.gateway.item_fields import check_fields
 from chat.doors.gateway.parameters import boolean, build_unsupported, text
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from streaming.providers.tools import (
@@ -33,6 +33,10 @@ MAX_DEPTH = 50
 """Of a schema. OpenAI takes ten levels of objects."""
 FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict"})
+CHOICE_FIELDS = frozenset({"type", "name"})
+CHAT_CHOICE_FIELDS = frozenset({"type", "function"})
+CHOSEN_FIELDS = frozenset({"name"})
+"""Of the function of a chat completion's choice."""
 
 
 # Definitions
@@ -132,9 +136,14 @@ def read_choice(name: str, value: Any) -> str:
         return value
     if not isinstance(value, dict) or value.get("type") != "function":
         raise build_unsupported(name)
-    inner = value.get("function", value)
+    if "function" in value:
+        check_fields(name, value, CHAT_CHOICE_FIELDS)
+        inner, known = value["function"], CHOSEN_FIELDS
+    else:
+        inner, known = value, CHOICE_FIELDS
     if not isinstance(inner, dict):
         raise build_unsupported(name)
+    check_fields(name, inner, known)
     return f"function:{read_function_name(f'{name}.name', inner.get('name'))}"
 
 
@@ -185,8 +194,3 @@ def check_calls(param: str, calls: Sequence[ToolCall], turns: Sequence[Turn]) ->
             sentence = _("No tool call found for function call output with call_id %(id)s.")
             raise build_invalid(param, sentence % {"id": unknown[0]})
         calls = turn.calls
-
-
-def build_missing(param: str) -> Problem:
-    sentence = _("Missing required parameter: “%(name)s”.") % {"name": param}
-    return build_invalid(param, sentence, "missing_required_parameter")

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from chat.doors.gateway.message_input import MAX_CALLS
 from chat.models import Conversation, DeletedSize, Message
 from chat.replies.handler import load_turns
 from chat.replies.programs import ROW_CHARS
+from streaming.providers.tools import MAX_CALLS
 from tests.doors.gateway.program import Program, find_stream
-from tests.doors.gateway.tool_program import (
-    WEATHER,
-)
+from tests.doors.gateway.tool_program import WEATHER
+
+CHOSEN = {"type": "function", "name": "get_weather"}
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,6 +37,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
         ({"tools": [WEATHER], "tool_choice": {"type": "function", "name": "f"}}, "tool_choice"),
         ({"tools": [WEATHER], "tool_choice": {"type": "allowed_tools"}}, "tool_choice"),
         ({"tools": [WEATHER], "tool_choice": "always"}, "tool_choice"),
+        ({"tools": [WEATHER], "tool_choice": {**CHOSEN, "mode": "x"}}, "tool_choice.mode"),
+        (
+            {"tools": [WEATHER], "tool_choice": {**CHOSEN, "function": {"name": "get_weather"}}},
+            "tool_choice.name",
+        ),
         ({"input": [{"type": "function_call", "call_id": "x", "name": "f"}]}, "input[0].arguments"),
         ({"input": [{"type": "function_call", "name": "f", "arguments": ""}]}, "input[0].call_id"),
         ({"input": [{"type": "function_call_output", "call_id": "x"}]}, "input[0].output"),
