@@ -104,10 +104,14 @@ def _check_repetition(
     row: IdempotentRequest, digest: str, user: User, has_effect: HasEffect
 ) -> None:
     if row.digest != digest:
-        text = _("This idempotency key was used for another request. Use a new key for a new one.")
-        raise Problem(409, "key_reused", text)
+        raise build_key_reused()
     if not has_effect(user, row.request_id):
         raise Problem(410, "gone", _("What this request has written was deleted since."))
+
+
+def build_key_reused() -> Problem:
+    text = _("This idempotency key was used for another request. Use a new key for a new one.")
+    return Problem(409, "key_reused", text)
 
 
 def delete_old_requests() -> None:

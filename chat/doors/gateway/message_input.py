@@ -19,7 +19,7 @@ from chat.doors.gateway.item_fields import (
     check_fields,
     check_message_fields,
 )
-from chat.doors.gateway.parameters import build_unsupported, text
+from chat.doors.gateway.parameters import Check, build_unsupported, exact_text, text
 from chat.doors.gateway.tool_input import read_call, read_call_id
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from streaming.providers.tools import MAX_CALLS, ToolCall, ToolOutput
@@ -30,6 +30,7 @@ MAX_ID_CHARS = 100
 DEVELOPER_ROLES = ("system", "developer")
 
 read_text = text(MAX_MESSAGE_CHARS)
+read_output = exact_text(MAX_MESSAGE_CHARS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ class InputReader:
             case "function_call_output":
                 check_fields(param, item, OUTPUT_FIELDS)
                 id = read_call_id(f"{param}.call_id", item.get("call_id"))
-                self._add_output(ToolOutput(id, _read_content(f"{param}.output", item, "output")))
+                output = _read_content(f"{param}.output", item, "output", read_output)
+                self._add_output(ToolOutput(id, output))
             case "message":
                 self._read_message(param, item)
             case _:
@@ -99,7 +101,8 @@ class InputReader:
         role = item.get("role")
         calls = _read_chat_calls(f"{param}.tool_calls", item.get("tool_calls"))
         has_text = not calls or item.get("content") is not None
-        content = _read_content(f"{param}.content", item) if has_text else ""
+        read = read_output if role == "tool" else read_text
+        content = _read_content(f"{param}.content", item, "content", read) if has_text else ""
         if role == "tool":
             id = read_call_id(f"{param}.tool_call_id", item.get("tool_call_id"))
             self._add_output(ToolOutput(id, content))
@@ -168,18 +171,18 @@ def _read_chat_calls(param: str, value: Any) -> list[ToolCall]:
     return calls
 
 
-def _read_content(param: str, item: dict[str, Any], name: str = "content") -> str:
+def _read_content(param: str, item: dict[str, Any], name: str, read: Check) -> str:
     content, refusal = item.get(name), item.get("refusal")
     if refusal and content:
         raise build_unsupported(f"{param.removesuffix(name)}refusal")  # it is one or the other
     if refusal:
         content = refusal
     if not isinstance(content, list):
-        return str(read_text(param, content))
-    return "".join(_read_part(f"{param}[{n}]", part) for n, part in enumerate(content))
+        return str(read(param, content))
+    return "".join(_read_part(f"{param}[{n}]", part, read) for n, part in enumerate(content))
 
 
-def _read_part(param: str, part: Any) -> str:
+def _read_part(param: str, part: Any, read: Check) -> str:
     if not isinstance(part, dict):
         raise build_invalid(param, _("A part of a message must be an object."))
     kind = part.get("type")
@@ -187,7 +190,7 @@ def _read_part(param: str, part: Any) -> str:
         raise build_unsupported(f"{param}.type")
     check_fields(param, part, PART_FIELDS[kind])
     name = "refusal" if kind == "refusal" else "text"
-    return str(read_text(f"{param}.{name}", part.get(name)))
+    return str(read(f"{param}.{name}", part.get(name)))
 
 
 def join_texts(*texts: str | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -26,13 +27,14 @@ from streaming.providers.types import Turn
 
 
 def resolve_references(user: User, turns: Sequence[Turn | ItemReference]) -> list[Turn]:
-    """Each message that is referred to, once, with all of its parts. Reasoning alone adds nothing,
-    because models are not sent that of earlier replies. Raises Problem for the id of an item that
-    the user has not, and for one of a reply that still runs."""
+    """Each message that is referred to, once, with those of its parts that any reference names.
+    Reasoning adds nothing, because models are not sent that of earlier replies. Raises Problem for
+    the id of an item that the user has not, and for one of a reply that still runs."""
     references = [turn for turn in turns if isinstance(turn, ItemReference)]
     messages = _find_messages(user, references)
     tools = load_tools(messages.keys())
     find_ids = cache(lambda pk: _list_ids(messages[pk], tools.get(pk, NO_TOOLS)))
+    named = {reference.id for reference in references}
     taken: set[UUID] = set()
     resolved: list[Turn] = []
     for turn in turns:
@@ -50,8 +52,28 @@ def resolve_references(user: User, turns: Sequence[Turn | ItemReference]) -> lis
             raise _build_not_found(turn)
         if message.pk not in taken and not turn.id.startswith(ids.REASONING):
             taken.add(message.pk)
-            resolved.append(to_turn(message, tools.get(message.pk, NO_TOOLS)))
+            turn = to_turn(message, tools.get(message.pk, NO_TOOLS))
+            resolved.append(_select_parts(turn, message.pk, named))
     return resolved
+
+
+def _select_parts(turn: Turn, message_id: UUID, named: Set[str]) -> Turn:
+    """The parts of a message whose items have these ids."""
+
+    def is_named(prefix: str, number: int) -> bool:
+        return ids.build_id(prefix, message_id, number) in named
+
+    has_text = any(
+        id.startswith(ids.MESSAGE) and ids.parse_item_id(id) == message_id for id in named
+    )
+    return replace(
+        turn,
+        text=turn.text if has_text else "",
+        calls=tuple(call for at, call in enumerate(turn.calls, 1) if is_named(ids.CALL, at)),
+        outputs=tuple(
+            output for at, output in enumerate(turn.outputs, 1) if is_named(ids.CALL_OUTPUT, at)
+        ),
+    )
 
 
 def _find_messages(user: User, references: Sequence[ItemReference]) -> dict[UUID, Any]:

@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 
 from chat.doors.gateway.errors import build_invalid, build_missing
 from chat.doors.gateway.item_fields import check_fields
-from chat.doors.gateway.parameters import boolean, build_unsupported, text
-from chat.messages.forms import MAX_MESSAGE_CHARS
+from chat.doors.gateway.parameters import boolean, build_unsupported, exact_text, text
 from streaming.providers.tools import (
     MAX_CALL_ID_CHARS,
+    MAX_FUNCTION_NAME_CHARS,
     NOT_FORCED,
     FunctionTool,
     ToolCall,
@@ -29,6 +29,8 @@ MAX_FUNCTIONS = 128
 MAX_TOOLS_CHARS = 100_000
 """All definitions together, as JSON. They are stored with each reply."""
 MAX_DESCRIPTION_CHARS = 20_000
+MAX_ARGUMENTS_CHARS = 1_000_000
+"""Of a call in the input: as many as a reply may have, which a program sends back."""
 MAX_DEPTH = 50
 """Of a schema. OpenAI takes ten levels of objects."""
 FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -165,11 +167,13 @@ def build_tools(given: Mapping[str, Any]) -> Tools | None:
 
 
 def read_call(param: str, id: Any, name: Any, arguments: Any) -> ToolCall:
-    """Raises Problem."""
+    """A call of an earlier reply. A model may have made its name up. Raises Problem."""
+    if not name:
+        raise build_missing(f"{param}.name")
     return ToolCall(
         read_call_id(f"{param}.call_id", id),
-        read_function_name(f"{param}.name", name),
-        text(MAX_MESSAGE_CHARS)(f"{param}.arguments", arguments),
+        exact_text(MAX_FUNCTION_NAME_CHARS)(f"{param}.name", name),
+        exact_text(MAX_ARGUMENTS_CHARS)(f"{param}.arguments", arguments),
     )
 
 
@@ -177,7 +181,7 @@ def read_call_id(param: str, value: Any) -> str:
     """Raises Problem."""
     if not value:
         raise build_missing(param)
-    return str(text(MAX_CALL_ID_CHARS)(param, value))
+    return str(exact_text(MAX_CALL_ID_CHARS)(param, value))
 
 
 def check_calls(param: str, calls: Sequence[ToolCall], turns: Sequence[Turn]) -> None:

@@ -76,6 +76,24 @@ def test_a_key_makes_one_conversation_and_its_items_once(program: Program) -> No
     assert Message.objects.count() == 6
 
 
+def test_a_key_is_known_after_its_row_was_deleted_for_its_age(program: Program) -> None:
+    first, other = (f"/conversations/{create(program)}/items" for _ in range(2))
+    added = program.post(first, {"items": FIRST}, Idempotency_Key="i")
+    changed = [FIRST[0], {"role": "assistant", "content": "other"}]
+    for path, items in (
+        (other, FIRST),
+        (first, FIRST[:1]),
+        (first, [*FIRST, *FIRST]),
+        (first, changed),
+    ):
+        IdempotentRequest.objects.all().delete()
+        reused = program.post(path, {"items": items}, Idempotency_Key="i")
+        assert (reused.status_code, reused.data["error"]["code"]) == (409, "key_reused")
+        again = program.post(first, {"items": FIRST}, Idempotency_Key="i")
+        assert again.data == added.data
+    assert Message.objects.count() == 2
+
+
 def test_a_key_whose_effect_was_deleted_makes_nothing_new(program: Program) -> None:
     id = program.post("/conversations", {"items": FIRST}, Idempotency_Key="k").data["id"]
     path = f"/conversations/{id}/items"
