@@ -18,6 +18,7 @@ from chat.conversations.tree import Tree
 from chat.models import Message
 from chat.replies import Reply, ReplySettings
 from chat.replies.settings import clean_text
+from chat.tool_parts.storage import NO_TOOLS, load_door_tools
 
 router = Router(auth=ApiUser(), tags=["messages"])
 
@@ -27,7 +28,8 @@ def read_message(request: HttpRequest, id: UUID) -> object:
     """A message as it is now. The text of a running answer grows."""
     message = access.get_message_or_404(get_user(request), id)
     versions = Tree.from_conversation(message.conversation).list_versions(message.pk)
-    return outputs.build_message(message, versions)
+    tools = load_door_tools(message.conversation, [message.pk])
+    return outputs.build_message(message, versions, tools.get(message.pk, NO_TOOLS))
 
 
 @router.post("/{uuid:id}/versions", response={201: schemas.ReplyOut}, by_alias=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
@@ -13,6 +14,7 @@ from chat.conversations.tree import Tree
 from chat.models import Conversation, Message
 from chat.presentation.current_text import read_current_text
 from chat.replies import Reply
+from chat.tool_parts.storage import NO_TOOLS, MessageTools, load_door_tools, measure_door_tools
 from streaming.models import Stream
 
 
@@ -50,7 +52,9 @@ def _conversation_fields(row: Conversation, provider: str) -> dict[str, Any]:
     }
 
 
-def build_message(row: Message, versions: Sequence[UUID] = ()) -> schemas.MessageOut:
+def build_message(
+    row: Message, versions: Sequence[UUID] = (), tools: MessageTools = NO_TOOLS
+) -> schemas.MessageOut:
     text = read_current_text(row)
     return schemas.MessageOut(
         id=row.pk,
@@ -71,6 +75,14 @@ def build_message(row: Message, versions: Sequence[UUID] = ()) -> schemas.Messag
         index=text.index,
         stream=build_stream(row.stream) if row.stream else None,
         versions=[*versions] or [row.pk],
+        tool_calls=[
+            schemas.ToolCallOut(id=call.id, name=call.name, arguments=call.arguments)
+            for call in tools.calls
+        ],
+        tool_outputs=[
+            schemas.ToolOutputOut(call_id=output.call_id, output=output.text)
+            for output in tools.outputs
+        ],
     )
 
 
@@ -89,17 +101,25 @@ def build_message_page(
         path.pop()
     shown = _cut_to_size(conversation, path[-limit:])
     rows = conversation.messages.select_related("stream").in_bulk(shown)
+    tools = load_door_tools(conversation, shown)
     return schemas.MessageList(
-        messages=[build_message(rows[id], tree.list_versions(id)) for id in shown if id in rows],
+        messages=[
+            build_message(rows[id], tree.list_versions(id), tools.get(id, NO_TOOLS))
+            for id in shown
+            if id in rows
+        ],
         earlier=shown[0] if len(path) > len(shown) else None,
     )
 
 
 def build_reply(reply: Reply) -> schemas.ReplyOut:
+    both = (reply.question, reply.answer)
+    tools = load_door_tools(reply.conversation, [one.pk for one in both])
+    question, answer = (build_message(one, tools=tools.get(one.pk, NO_TOOLS)) for one in both)
     return schemas.ReplyOut(
         conversation=build_conversation(reply.conversation),
-        question=build_message(reply.question),
-        answer=build_message(reply.answer),
+        question=question,
+        answer=answer,
     )
 
 
@@ -117,7 +137,8 @@ def build_stream(row: Stream) -> schemas.StreamOut:
 def _cut_to_size(conversation: Conversation, ids: list[UUID]) -> list[UUID]:
     """The last ones whose texts fit. A running reply is small until it ends."""
     size = Length("content") + Length("reasoning")
-    sizes = dict(conversation.messages.filter(pk__in=ids).values_list("pk", size))
+    sizes = Counter(dict(conversation.messages.filter(pk__in=ids).values_list("pk", size)))
+    sizes.update(measure_door_tools(conversation, ids))
     total, first = 0, len(ids)
     while first and (first == len(ids) or total + sizes[ids[first - 1]] <= MAX_PAGE_CHARS):
         first -= 1

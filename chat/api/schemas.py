@@ -14,7 +14,6 @@ from pydantic.alias_generators import to_camel
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.models import MAX_TITLE_CHARS
 from chat.replies.settings import MAX_SYSTEM_PROMPT_CHARS
-from chat.webhooks.models import MAX_ADDRESS_CHARS
 from streaming.doors.sse.request import parse_cursor
 from streaming.follow import MAX_CURSOR, START_CURSOR
 from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
@@ -105,14 +104,6 @@ class NoFields(ApiSchema):
     """The body of a request whose address says it all. It may be left out."""
 
 
-class WebhookIn(ApiSchema):
-    address: str = Field(max_length=MAX_ADDRESS_CHARS)
-
-
-class WebhookChange(ApiSchema):
-    is_active: bool = Field(strict=True)
-
-
 # Out
 
 
@@ -128,9 +119,23 @@ class StreamOut(ApiSchema):
     error: str
 
 
+class ToolCallOut(ApiSchema):
+    """A call of a function that a program has declared. `arguments` is JSON as the model wrote it,
+    which may be invalid."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ToolOutputOut(ApiSchema):
+    call_id: str
+    output: str
+
+
 class MessageOut(ApiSchema):
     """`index` is that of the last chunk in the text, -1 without one. A follower continues after
-    it."""
+    it. The tool calls of an answer come when it ends."""
 
     id: UUID
     conversation_id: UUID
@@ -150,6 +155,8 @@ class MessageOut(ApiSchema):
     index: int
     stream: StreamOut | None
     versions: list[UUID]
+    tool_calls: list[ToolCallOut]
+    tool_outputs: list[ToolOutputOut]
 
 
 class ConversationOut(ApiSchema):
@@ -249,45 +256,3 @@ class KeyOut(ApiSchema):
 
 class KeyList(ApiSchema):
     keys: list[KeyOut]
-
-
-class WebhookOut(ApiSchema):
-    id: UUID
-    address: str
-    is_active: bool
-    created_at: datetime
-
-
-class NewWebhook(WebhookOut):
-    """`secret` is shown only now."""
-
-    secret: str
-
-
-class WebhookList(ApiSchema):
-    webhooks: list[WebhookOut]
-
-
-class DeliveryOut(ApiSchema):
-    """One ending, for one webhook. `lastStatus` is the HTTP status of the last answer."""
-
-    id: UUID
-    webhook_id: UUID
-    type: str
-    conversation_id: UUID
-    message_id: UUID
-    stream_id: UUID
-    ended_at: datetime
-    status: Literal["waiting", "delivered", "given_up"]
-    attempts: int
-    last_attempt_at: datetime | None
-    next_attempt_at: datetime | None
-    last_status: int | None
-    failure: str
-
-
-class DeliveryPage(ApiSchema):
-    """Newest first. `next` is the value of `after` for the next page; null at the end."""
-
-    deliveries: list[DeliveryOut]
-    next: UUID | None

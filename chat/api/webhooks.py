@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.outbound.errors import RefusedAddress
 from accounts.sealing import SealBroken
 from chat import access
-from chat.api import schemas
+from chat.api import schemas, webhook_schemas
 from chat.api.auth import ApiUser, get_user, require_recent_confirmation
 from chat.api.idempotency import RequestOnce, check_later, idempotent_request
 from chat.api.problems import Problem
@@ -30,14 +30,14 @@ SECRET_REPEATED_FOR = timedelta(hours=1)
 """For so long the same request with the same idempotency key gets the secret again."""
 
 
-@router.get("", response=schemas.WebhookList, by_alias=True)
+@router.get("", response=webhook_schemas.WebhookList, by_alias=True)
 def list_webhooks(request: HttpRequest) -> object:
     rows = Webhook.objects.owned_by(get_user(request))
-    return schemas.WebhookList(webhooks=[_build_webhook(row) for row in rows])
+    return webhook_schemas.WebhookList(webhooks=[_build_webhook(row) for row in rows])
 
 
-@router.post("", response={201: schemas.NewWebhook}, by_alias=True)
-def create_webhook(request: HttpRequest, body: schemas.WebhookIn) -> object:
+@router.post("", response={201: webhook_schemas.NewWebhook}, by_alias=True)
+def create_webhook(request: HttpRequest, body: webhook_schemas.WebhookIn) -> object:
     """The secret is shown only now, and to the same request with the same idempotency key within an
     hour. The same address again is refused."""
     user = get_user(request)
@@ -51,7 +51,7 @@ def create_webhook(request: HttpRequest, body: schemas.WebhookIn) -> object:
 
 
 @sensitive_variables("secret")
-def _create(user: User, address: str, request: HttpRequest) -> schemas.NewWebhook:
+def _create(user: User, address: str, request: HttpRequest) -> webhook_schemas.NewWebhook:
     try:
         row, secret = actions.create_webhook(user, address, request)
     except RefusedAddress as refusal:
@@ -65,7 +65,7 @@ def _create(user: User, address: str, request: HttpRequest) -> schemas.NewWebhoo
     return _build_new_webhook(row, secret)
 
 
-def _find_created(user: User, address: str, once: RequestOnce) -> schemas.NewWebhook:
+def _find_created(user: User, address: str, once: RequestOnce) -> webhook_schemas.NewWebhook:
     row = Webhook.objects.owned_by(user).filter(address=address).first()
     if row is None:
         raise Problem(410, "gone", _("The webhook that this request created was deleted since."))
@@ -83,7 +83,7 @@ def _read_secret(row: Webhook, once: RequestOnce) -> str:
     raise Problem(409, "secret_shown", text)
 
 
-@router.post("/{uuid:id}/secret", response=schemas.NewWebhook, by_alias=True)
+@router.post("/{uuid:id}/secret", response=webhook_schemas.NewWebhook, by_alias=True)
 def renew_secret(request: HttpRequest, id: UUID) -> object:
     """A new secret, which is shown as that of a new webhook. It signs every attempt from now on."""
     user = get_user(request)
@@ -95,20 +95,20 @@ def renew_secret(request: HttpRequest, id: UUID) -> object:
         return _renew(row, request)
 
 
-def _renew(row: Webhook, request: HttpRequest) -> schemas.NewWebhook:
+def _renew(row: Webhook, request: HttpRequest) -> webhook_schemas.NewWebhook:
     try:
         return _build_new_webhook(row, actions.renew_secret(row, request))
     except actions.TooManyChanges:
         raise Problem(429, "too_many", actions.TOO_MANY_CHANGES) from None
 
 
-@router.get("/{uuid:id}", response=schemas.WebhookOut, by_alias=True)
+@router.get("/{uuid:id}", response=webhook_schemas.WebhookOut, by_alias=True)
 def read_webhook(request: HttpRequest, id: UUID) -> object:
     return _build_webhook(access.get_webhook_or_404(get_user(request), id))
 
 
-@router.patch("/{uuid:id}", response=schemas.WebhookOut, by_alias=True)
-def change_webhook(request: HttpRequest, id: UUID, body: schemas.WebhookChange) -> object:
+@router.patch("/{uuid:id}", response=webhook_schemas.WebhookOut, by_alias=True)
+def change_webhook(request: HttpRequest, id: UUID, body: webhook_schemas.WebhookChange) -> object:
     """Switch it on or off."""
     row = access.get_webhook_or_404(get_user(request), id)
     try:
@@ -125,7 +125,7 @@ def delete_webhook(request: HttpRequest, id: UUID) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-@router.get("/{uuid:id}/deliveries", response=schemas.DeliveryPage, by_alias=True)
+@router.get("/{uuid:id}/deliveries", response=webhook_schemas.DeliveryPage, by_alias=True)
 def list_deliveries(
     request: HttpRequest,
     id: UUID,
@@ -137,12 +137,12 @@ def list_deliveries(
     webhook = access.get_webhook_or_404(user, id)
     position = access.get_delivery_or_404(user, after) if after else None
     rows, has_more = read_log(webhook, limit, position)
-    return schemas.DeliveryPage(
+    return webhook_schemas.DeliveryPage(
         deliveries=[_build_delivery(row) for row in rows], next=rows[-1].pk if has_more else None
     )
 
 
-@router.post("/deliveries/{uuid:id}/retry", response=schemas.DeliveryOut, by_alias=True)
+@router.post("/deliveries/{uuid:id}/retry", response=webhook_schemas.DeliveryOut, by_alias=True)
 def retry_delivery(request: HttpRequest, id: UUID, body: schemas.NoFields | None = None) -> object:
     """Send it again, whatever became of it."""
     delivery = access.get_delivery_or_404(get_user(request), id)
@@ -153,13 +153,13 @@ def retry_delivery(request: HttpRequest, id: UUID, body: schemas.NoFields | None
     return _build_delivery(delivery)
 
 
-def _build_webhook(row: Webhook) -> schemas.WebhookOut:
-    return schemas.WebhookOut(**_describe_webhook(row))
+def _build_webhook(row: Webhook) -> webhook_schemas.WebhookOut:
+    return webhook_schemas.WebhookOut(**_describe_webhook(row))
 
 
 @sensitive_variables("secret")
-def _build_new_webhook(row: Webhook, secret: str) -> schemas.NewWebhook:
-    return schemas.NewWebhook(**_describe_webhook(row), secret=secret)
+def _build_new_webhook(row: Webhook, secret: str) -> webhook_schemas.NewWebhook:
+    return webhook_schemas.NewWebhook(**_describe_webhook(row), secret=secret)
 
 
 def _describe_webhook(row: Webhook) -> dict[str, Any]:
@@ -171,8 +171,8 @@ def _describe_webhook(row: Webhook) -> dict[str, Any]:
     }
 
 
-def _build_delivery(row: WebhookDelivery) -> schemas.DeliveryOut:
-    return schemas.DeliveryOut(
+def _build_delivery(row: WebhookDelivery) -> webhook_schemas.DeliveryOut:
+    return webhook_schemas.DeliveryOut(
         id=row.pk,
         webhook_id=row.webhook_id,
         type=row.type,

@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, Max, OuterRef, Sum
+from django.db.models.functions import Length
 
 from accounts.models import User
-from chat.models import Message, ToolPart
+from chat.models import Conversation, Message, ToolPart
 from streaming.providers.tools import ToolCall, ToolOutput
 from streaming.providers.types import Turn
 from streaming.sources import register_periodic_task
@@ -79,6 +80,25 @@ def load_tools(message_ids: Collection[UUID]) -> Mapping[UUID, MessageTools]:
         id: MessageTools(tuple(calls.get(id, ())), tuple(outputs.get(id, ())))
         for id in {*calls, *outputs}
     }
+
+
+def load_door_tools(
+    conversation: Conversation, message_ids: Collection[UUID]
+) -> Mapping[UUID, MessageTools]:
+    """Those of messages of one conversation. Only programs declare tools, so a chat of the pages
+    needs no query."""
+    return load_tools(message_ids) if conversation.door else {}
+
+
+def measure_door_tools(
+    conversation: Conversation, message_ids: Collection[UUID]
+) -> dict[UUID, int]:
+    """The characters of calls and outputs of each message that has any, without the states."""
+    if not conversation.door:
+        return {}
+    parts = ToolPart.objects.filter(message__in=message_ids).order_by()
+    size = Sum(Length("call_id") + Length("name") + Length("text"))
+    return dict(parts.values_list("message_id").annotate(size=size))
 
 
 def restore_states(user: User, turns: Iterable[Turn]) -> list[Turn]:

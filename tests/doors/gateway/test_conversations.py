@@ -80,14 +80,14 @@ def test_a_key_is_known_after_its_row_was_deleted_for_its_age(program: Program) 
     first, other = (f"/conversations/{create(program)}/items" for _ in range(2))
     added = program.post(first, {"items": FIRST}, Idempotency_Key="i")
     changed = [FIRST[0], {"role": "assistant", "content": "other"}]
-    for path, items in (
+    for path, sent in (
         (other, FIRST),
         (first, FIRST[:1]),
         (first, [*FIRST, *FIRST]),
         (first, changed),
     ):
         IdempotentRequest.objects.all().delete()
-        reused = program.post(path, {"items": items}, Idempotency_Key="i")
+        reused = program.post(path, {"items": sent}, Idempotency_Key="i")
         assert (reused.status_code, reused.data["error"]["code"]) == (409, "key_reused")
         again = program.post(first, {"items": FIRST}, Idempotency_Key="i")
         assert again.data == added.data
