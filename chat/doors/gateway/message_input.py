@@ -109,18 +109,19 @@ class InputReader:
         elif role in DEVELOPER_ROLES:
             self.developer.append(content)
         elif role == "assistant":
-            self._add_answer(content)
+            self._add_answer(f"{param}.content", content)
             self._add_calls(*calls)
         elif role == "user":
             self._add_question(content)
         else:
             raise build_unsupported(f"{param}.role")
 
-    def _add_answer(self, content: str) -> None:
+    def _add_answer(self, param: str, content: str) -> None:
         """Text between the calls of one reply and their outputs belongs to that reply."""
         last = self._last_turn
         if last is not None and last.calls:
-            self.turns[-1] = replace(last, text=join_texts(last.text, content))
+            joined = read_text(param, join_texts(last.text, content))
+            self.turns[-1] = replace(last, text=joined)
         else:
             self.turns.append(Turn("assistant", content))
 
@@ -179,7 +180,8 @@ def _read_content(param: str, item: dict[str, Any], name: str, read: Check) -> s
         content = refusal
     if not isinstance(content, list):
         return str(read(param, content))
-    return "".join(_read_part(f"{param}[{n}]", part, read) for n, part in enumerate(content))
+    parts = (_read_part(f"{param}[{n}]", part, read) for n, part in enumerate(content))
+    return str(read(param, "".join(parts)))  # together they have the limit of one text
 
 
 def _read_part(param: str, part: Any, read: Check) -> str:

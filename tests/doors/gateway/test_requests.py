@@ -10,6 +10,7 @@ from accounts.api_keys import keys
 from accounts.models import User
 from accounts.tokens.models import Scope
 from chat.doors.gateway.models import GatewayResponse
+from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.models import Conversation, Message
 from chat.replies.handler import load_turns
 from streaming.events import Finish
@@ -390,3 +391,19 @@ def test_a_stop_keeps_the_text_and_has_no_effect_later(program: Program) -> None
         stopped = program.post(f"/responses/{id}/cancel").data
         assert stopped["status"] == "cancelled"
         assert stopped["output"][0]["content"][0]["text"] == "Beca"
+
+
+def test_parts_together_have_the_limit_of_a_message(program: Program) -> None:
+    half = "z" * (MAX_MESSAGE_CHARS // 2 + 1)
+    parts = [{"type": "input_text", "text": half}] * 2
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    answers = [{"role": "assistant", "content": half}, call, {"role": "assistant", "content": half}]
+    output = {"type": "function_call_output", "call_id": "c", "output": parts[:1]}
+    for input, param in (
+        ([{"role": "user", "content": parts}], "input[0].content"),
+        ([{"role": "user", "content": "x"}, *answers, output], "input[3].content"),
+    ):
+        refused = program.post("/responses", {"model": "demo", "input": input})
+        assert refused.status_code == 400
+        error = refused.data["error"]
+        assert (error["param"], error["code"]) == (param, "string_above_max_length")
