@@ -10,7 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
 from accounts.models import AccountDeletion, User
-from accounts.tokens.tokens import revoke_all_tokens
+from accounts.program_access import end_program_access
 
 
 class AccountChanged(Exception):
@@ -18,8 +18,8 @@ class AccountChanged(Exception):
 
 
 def store_password(user: AbstractBaseUser, password: str | None, *, inactive: bool = False) -> None:
-    """Without a password the account gets an unusable one. Access tokens are revoked. `inactive`
-    also accepts a deactivated account. Raises AccountChanged."""
+    """Without a password the account gets an unusable one. The access of programs ends.
+    `inactive` also accepts a deactivated account. Raises AccountChanged."""
     before = user.password
     user.set_password(password)
     with transaction.atomic():
@@ -34,4 +34,4 @@ def store_password(user: AbstractBaseUser, password: str | None, *, inactive: bo
             raise AccountChanged
         user.is_active = stored.is_active  # the signal of this save reads it
         user.save(update_fields=["password"])
-        revoke_all_tokens(stored)
+        end_program_access(stored)

@@ -34,5 +34,6 @@ class ChatConfig(AppConfig):
         deleted_sizes.register_tasks()
         unsupported_parameters.register_tasks()
         webhooks.register_sealed_secrets()
+        webhooks.register_end_of_access()
         tool_parts.register_tasks()
         webhook_tasks.register_tasks()

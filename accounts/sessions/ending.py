@@ -15,17 +15,17 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts.decorators import UserRequest
 from accounts.models import User
 from accounts.pending_sign_ins import find_pending_user_id
+from accounts.program_access import end_program_access
 from accounts.session_store import SessionStore
-from accounts.tokens.tokens import revoke_all_tokens
 
 SESSIONS_PER_READ = 500
 
 
 def end_all_sessions(users: Collection[User]) -> dict[int, int]:
-    """Return how many sessions of each account ended, by its id. Access tokens are revoked, too.
-    Open sockets are closed at once (accounts/signals.py)."""
+    """Return how many sessions of each account ended, by its id. The access of programs ends,
+    too. Open sockets are closed at once (accounts/signals.py)."""
     for user in users:
-        revoke_all_tokens(user)
+        end_program_access(user)
     owners = _find_owners({user.pk for user in users})
     counts = dict.fromkeys((user.pk for user in users), 0)
     keys = sorted(owners)

@@ -80,8 +80,7 @@ def revoke_tokens(user: User, ids: Iterable[int], request: HttpRequest | None = 
 
 
 def revoke_all_tokens(user: User) -> None:
-    """For a new password, and for an account whose sessions end: a thief of the account may have
-    created tokens."""
+    """See accounts/program_access.py, which also ends what tokens have created."""
     revoke_tokens(user, AccessToken.objects.owned_by(user).values_list("pk", flat=True))
 
 

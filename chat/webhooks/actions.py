@@ -20,6 +20,7 @@ from accounts.audit.kinds import register_kind
 from accounts.audit.models import AuditEvent
 from accounts.models import User
 from accounts.outbound.address_guard import check_unresolved
+from accounts.program_access import register_access_end
 from accounts.rotation.registry import SealedColumns, register_sealed
 from accounts.sealing import SealedSecret, open_sealed, seal_secret
 from chat.models import Webhook, WebhookDelivery
@@ -182,6 +183,17 @@ def send_again(delivery: WebhookDelivery) -> None:
         retry_until=timezone.now() + RETRY_DURATION,
     )
     delivery.refresh_from_db()
+
+
+def switch_all_off(user: User) -> None:
+    """For a new password: a thief of a token may have created some of them. The owner switches on
+    those that are known."""
+    for webhook in Webhook.objects.owned_by(user).filter(is_active=True).order_by("pk"):
+        switch_webhook(webhook, is_active=False)
+
+
+def register_end_of_access() -> None:
+    register_access_end(switch_all_off)
 
 
 def register_sealed_secrets() -> None:
