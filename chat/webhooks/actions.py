@@ -135,10 +135,13 @@ def switch_webhook(
 ) -> None:
     """One that is off gets nothing. Waiting deliveries are sent if it is switched on in time. Only
     to switch it on may raise TooManyChanges."""
-    if is_active and not webhook.is_active:
-        _require_few_changes(webhook.user)
+    rows = Webhook.objects.filter(pk=webhook.pk).exclude(is_active=is_active)
     with transaction.atomic():
-        rows = Webhook.objects.filter(pk=webhook.pk).exclude(is_active=is_active)
+        if is_active:
+            # Locked, because changes at the same time must not pass the limit together.
+            User.objects.select_for_update(no_key=True).get(pk=webhook.user_id)
+            if rows.exists():
+                _require_few_changes(webhook.user)
         if rows.update(is_active=is_active):
             record_event(
                 WEBHOOK_SWITCHED,

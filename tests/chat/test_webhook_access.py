@@ -1,4 +1,5 @@
-"""What becomes of webhooks when somebody else may have had access to the account."""
+"""What becomes of webhooks when somebody else may have had access to the account, and how many
+changes there are."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from chat.models import Webhook, WebhookDelivery
 from chat.webhooks import actions
 from chat.webhooks.actions import create_webhook
 from tests.chat.factories import finish_reply, start_reply
-from tests.factories import create_signed_in_client
+from tests.factories import create_signed_in_client, run_at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +73,23 @@ def test_what_revokes_all_tokens_switches_all_webhooks_off(
         store_password(owner, NEW_PASSWORD, inactive=change != "own")
     assert [row.user for row in Webhook.objects.filter(is_active=True)] == [colleague]
     assert AuditEvent.objects.owned_by(owner).filter(kind="webhook.switched").count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_webhooks_that_are_switched_on_at_once_keep_the_limit_of_changes(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhooks = [create_webhook(owner, f"https://example.org/{at}")[0] for at in range(6)]
+    for webhook in webhooks:
+        actions.switch_webhook(webhook, is_active=False)
+    monkeypatch.setattr(actions, "MAX_CHANGES_PER_HOUR", AuditEvent.objects.count() + 2)
+
+    def switch_on(webhook: Webhook) -> bool:
+        try:
+            actions.switch_webhook(webhook, is_active=True)
+        except actions.TooManyChanges:
+            return False
+        return True
+
+    switched = run_at_once(*(lambda webhook=webhook: switch_on(webhook) for webhook in webhooks))
+    assert sum(map(bool, switched)) == Webhook.objects.filter(is_active=True).count() == 2
