@@ -15,6 +15,10 @@ from chat.models import ClientThread, Conversation, Message
 from chat.presentation.model_groups import load_default_model
 from chat.replies import PagePosition, Reply, ReplySettings
 
+MAX_UNUSED_THREADS = 100
+"""Threads of a person in one door that have no message yet."""
+MAX_DELETED_AT_ONCE = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -39,8 +43,19 @@ def lock_thread(user: User, door: str, name: str) -> ClientThread:
     messages of one thread that arrive at once must not begin two conversations. Raises Problem as
     `find_thread` does."""
     threads = ClientThread.objects.select_for_update(of=("self",)).select_related("conversation")
-    ClientThread.objects.get_or_create(user=user, door=door, name=name)
-    return _refuse_deleted(threads.get(user=user, door=door, name=name))
+    return _refuse_deleted(threads.get_or_create(user=user, door=door, name=name)[0])
+
+
+def delete_oldest_unused(user: User, door: str) -> None:
+    """Delete the oldest threads without a message beyond MAX_UNUSED_THREADS, a batch at a time.
+    Call it in the transaction that makes a new one."""
+    unused = ClientThread.objects.filter(user=user, door=door, conversation=None)
+    ids = unused.order_by("-pk").values_list("pk", flat=True)
+    old = list(ids[MAX_UNUSED_THREADS : MAX_UNUSED_THREADS + MAX_DELETED_AT_ONCE])
+    if old:
+        # A thread that is locked gets its first message in this moment.
+        free = unused.select_for_update(skip_locked=True).filter(pk__in=old)
+        ClientThread.objects.filter(pk__in=list(free.values_list("pk", flat=True))).delete()
 
 
 def _refuse_deleted(thread: ClientThread) -> ClientThread:

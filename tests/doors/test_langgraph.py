@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import transaction
 from pytest_django import Settings
 
 from accounts.models import User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
 from chat.conversations.deletion import delete
+from chat.doors import threads
 from chat.doors.langgraph.events import encode_block
+from chat.doors.threads import lock_thread
 from chat.models import ClientThread, Conversation
 from streaming import journal
 from streaming.events import Finish
@@ -23,6 +27,7 @@ from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
 from tests.chat.api.conftest import Program, create_program
 from tests.doors.streamed import SentEvent, send
+from tests.factories import run_at_once
 from tests.streaming.factories import (
     append_chunks,
     claim_stream,
@@ -472,3 +477,45 @@ def test_threads_without_a_message_count_for_the_limits_of_time(
     assert (refused.status_code, refused.data["code"]) == (429, "too_much")
     create_thread(program, thread_id=id, if_exists="do_nothing")  # writes nothing
     assert ClientThread.objects.count() == 2
+
+
+def test_the_oldest_threads_without_a_message_are_deleted(
+    program: Program, owner: User, colleague: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "MAX_UNUSED_THREADS", 2)
+    used = create_thread(program)
+    create_run(program, used)
+    others = create_thread(create_program(colleague))
+    unused = [create_thread(program) for _ in range(5)]
+    kept = {thread.name for thread in ClientThread.objects.all()}
+    assert kept == {used, others, *unused[-2:]}
+    assert program.get(f"/langgraph/threads/{unused[0]}").status_code == 404
+    create_run(program, unused[0], if_not_exists="create")
+    assert {row.name for row in ClientThread.objects.exclude(conversation=None)} == {
+        used,
+        unused[0],
+    }
+
+
+def test_a_thread_that_gets_its_first_message_is_not_deleted_meanwhile(
+    program: Program, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "MAX_UNUSED_THREADS", 0)
+    thread = ClientThread.objects.create(user=owner, door="langgraph", name=str(uuid4()))
+    is_locked, is_over = Event(), Event()
+
+    def begin() -> None:
+        with transaction.atomic():
+            lock_thread(owner, "langgraph", thread.name)
+            is_locked.set()
+            assert is_over.wait(10)
+
+    def create() -> None:
+        assert is_locked.wait(10)
+        threads_before = ClientThread.objects.count()
+        with transaction.atomic():
+            threads.delete_oldest_unused(owner, "langgraph")
+        assert ClientThread.objects.count() == threads_before
+        is_over.set()
+
+    assert run_at_once(begin, create) == [None, None]

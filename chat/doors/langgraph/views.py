@@ -32,7 +32,7 @@ from chat.doors.langgraph.rows import (
     load_facts,
     load_history,
 )
-from chat.doors.threads import ask
+from chat.doors.threads import ask, delete_oldest_unused
 from chat.models import ClientThread
 from chat.replies import Reply, count_rows
 from streaming import lifecycle
@@ -82,6 +82,7 @@ def create_thread(request: HttpRequest) -> HttpResponseBase:
         )
         if is_new:
             count_rows(user, len(thread.name))
+            delete_oldest_unused(user, DOOR_NAME)
     if not is_new:
         get_thread(user, UUID(thread.name))  # not one of a deleted chat
     if not is_new and not may_exist:
