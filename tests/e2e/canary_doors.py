@@ -12,7 +12,18 @@ from uuid import UUID
 import httpx2
 from websockets.exceptions import WebSocketException
 
-from tests.e2e.canary_net import DAILY, MODELS, Net, ask, create_secret, list_echoes, read_pages
+from streaming.providers.tools import ToolCall
+from tests.e2e.canary_net import (
+    DAILY,
+    MODELS,
+    Net,
+    ask,
+    create_secret,
+    escape_all,
+    list_echoes,
+    read_pages,
+)
+from tests.providers.tool_replies import ToolReply, encode_reply, script_body
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
@@ -102,6 +113,31 @@ def change_connection(
     moved = {"address": f"{fake.openai}/moved", "kind": "compatible", "key": ""}
     for change in ({"key": ""}, moved, {"monthly_tokens": "many"}, {}):
         net.add_answer(f"changed {change.keys()}", administrator.post(page, form | change))
+
+
+# Calls of tools
+
+
+def call_with_key(net: Net, deployment: Deployment, person: Person, fake: Fake, key: str) -> None:
+    """The provider echoes the key inside a call of a tool, to a program that uses the gateway."""
+    token = net.guard("token of the gateway", person.create_token("gateway"))
+    tool = {"type": "function", "name": "find_tide", "parameters": {"type": "object"}}
+    body = {"model": MODELS["openai"], "input": "What is my key?", "tools": [tool]}
+    with httpx2.Client(
+        base_url=person.base_url, timeout=30, headers={"Authorization": f"Bearer {token}"}
+    ) as client:
+        for number, written in enumerate((key, escape_all(key), key.replace("k", "\\u006b", 1))):
+            for arguments in (f'{{"at": "{written}"}}', f'{{"at": "{written}'):
+                call = ToolCall(f"call_{key}", f"find_{key}", arguments)
+                fake.reset()
+                fake.script(script_body(encode_reply("openai", ToolReply((call,))), times=8))
+                for stream in (False, True):
+                    answer = client.post("/v1/responses", json=body | {"stream": stream})
+                    assert answer.status_code == 200, answer.text
+                    net.add_answer(f"called {number}", answer)
+                    [id] = set(re.findall(r"resp_[0-9a-f]{32}", answer.text))
+                    net.add_answer("called again", client.get(f"/v1/responses/{id}"))
+                    net.add_answer("stream", person.get(f"/api/streams/{UUID(id[5:])}/events"))
 
 
 # Tokens

@@ -41,10 +41,13 @@ class GuardedSecret:
 
     def list_forms(self) -> set[str]:
         octets = self.value.encode()
+        escaped = escape_all(self.value)
         return {
             self.value,
             quote(self.value, safe=""),
             octets.hex(),
+            escaped,
+            escaped.replace("\\", "\\\\"),  # inside other JSON
             # Without the last characters, which also hold bits of what follows.
             base64.b64encode(octets).decode()[:-4],
             base64.urlsafe_b64encode(octets).decode()[:-4],
@@ -83,6 +86,11 @@ class Net:
 
 def create_secret(prefix: str) -> str:
     return f"{prefix}-0a{secrets.token_hex(20)}"
+
+
+def escape_all(text: str) -> str:
+    """As JSON may spell it."""
+    return "".join(f"\\u{ord(char):04x}" for char in text)
 
 
 def list_echoes(key: str) -> Iterator[Behaviour]:

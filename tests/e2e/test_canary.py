@@ -9,7 +9,13 @@ import secrets
 
 import pytest
 
-from tests.e2e.canary_doors import create_token, revoke_token, share_and_use_key, use_token
+from tests.e2e.canary_doors import (
+    call_with_key,
+    create_token,
+    revoke_token,
+    share_and_use_key,
+    use_token,
+)
 from tests.e2e.canary_net import (
     MODELS,
     Net,
@@ -33,6 +39,22 @@ def test_a_key_that_a_provider_echoes_is_found_nowhere(deployment: Deployment, f
     assert "[key]" in texts["frame"]
     assert "[key]" in texts["table chat_message"]
     assert len(texts["table accounts_apikey"]) > 100
+    assert net.find() == []
+
+
+def test_a_key_that_a_provider_echoes_in_a_call_is_found_nowhere(
+    deployment: Deployment, fake: Fake
+) -> None:
+    net = Net()
+    person = deployment.person(f"person-{secrets.token_hex(4)}")
+    key = net.guard("key", create_secret("sk-canary"))
+    person.add_key("openai", key)
+    call_with_key(net, deployment, person, fake, key)
+    read_everything(net, deployment)
+    texts = join_places(net)
+    assert "[key]" in texts["table chat_toolpart"]
+    assert "[key]" in texts["page called 0"]
+    assert "find_" in texts["page stream"]
     assert net.find() == []
 
 

@@ -15,6 +15,8 @@ from streaming.providers.adapter import ReplyEvent
 from streaming.providers.http import call_assembler
 from streaming.providers.http.call_assembler import CallAssembler
 from streaming.providers.http.parsed import CallPart
+from streaming.providers.http.reply_calls import clean_call
+from streaming.providers.key_filter import KeyFilter
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
@@ -179,6 +181,35 @@ async def test_a_key_that_is_echoed_in_a_call_is_removed(fake: Fake, wire: Wire)
         assert cleaned.name == "find_[key]"
         assert cleaned.id.startswith("call_")
         assert cleaned.state == ("" if wire.name != "compatible" else cleaned.state)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"at": "%s"}',
+        '{"at": "%s", "is"',  # cut, so it is no JSON
+        '{"at": "%s", "at": "Oban"}',  # one reader takes the first value, another one the last
+        '["%s"]',
+    ],
+)
+def test_a_key_in_an_escaped_form_is_removed_from_any_arguments(arguments: str) -> None:
+    key = "lab/0a1b2c3d/4e5f60718293"
+    spelled = "".join(f"\\u{ord(char):04X}" for char in key)
+    first = key.replace("l", "\\u006c", 1)
+    for written in (key, spelled, first, key.replace("/", "\\/"), key.replace("/", "\\/", 1)):
+        call = ToolCall("call_1", "find_tide", arguments % written)
+        cleaned = clean_call(call, KeyFilter(Secret(key))).arguments
+        plain = cleaned.replace("\\/", "/")
+        assert key not in plain
+        assert spelled not in plain
+        assert "\\u006c" not in plain
+        assert "[key]" in plain or plain == '{"at": "Oban"}'
+
+
+@pytest.mark.parametrize("arguments", ['{"at": "Br\\u00e8st\\/"}', '{"at": "\\u006c', "\\ud83d"])
+def test_arguments_without_a_key_keep_their_spelling(arguments: str) -> None:
+    call = ToolCall("call_1", "find_tide", arguments)
+    assert clean_call(call, KeyFilter(Secret("lab/0a1b2c3d/4e5f60718293"))) == call
 
 
 @every_wire

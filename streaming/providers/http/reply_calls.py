@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 from streaming.events import Delta
@@ -19,6 +20,8 @@ OPEN_MEANINGS = {"stop", "unknown", "other"}
 """A reply with calls that ends so ends because of them."""
 CUT_MEANINGS = {"length", "content_filter", "refusal"}
 """A reply that ends so may have half of a call."""
+ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|/)")
+"""A character that JSON may spell so, also one of a key."""
 
 
 class ReplyCalls:
@@ -73,9 +76,10 @@ def clean_call(call: ToolCall, key_filter: KeyFilter) -> ToolCall:
         arguments=replace_unstorable(key_filter.remove_keys(call.arguments)),
         state=state,
     )
-    if "\\u" in call.arguments and (values := parse_object(call.arguments)) is not None:
-        spelled_out = json.dumps(values, ensure_ascii=False)
-        if key_filter.contains_key(spelled_out):
-            cleaned = replace_unstorable(key_filter.remove_keys(spelled_out))
-            call = replace(call, arguments=cleaned)
+    plain = ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "/", call.arguments)
+    if key_filter.contains_key(plain):
+        # Arguments that are cut, or that name a field twice, are found only as text.
+        values = parse_object(call.arguments)
+        spelled_out = plain if values is None else json.dumps(values, ensure_ascii=False)
+        call = replace(call, arguments=replace_unstorable(key_filter.remove_keys(spelled_out)))
     return call
