@@ -234,6 +234,12 @@ ROUTES: dict[str, Route] = {
 }
 """By the name of the address. Those of the admin have a rule of their own."""
 
+EVENT_STREAMS = {
+    "/api/streams/{id}/events": "/api/streams/%s/events?wait=0",
+    "/api/streams/events": "/api/streams/events?wait=0&follow=%s",
+}
+"""An address that names a stream, for each path of event streams. Django has no view for them."""
+
 STREAM, CONVERSATION, ANSWER = "the stream", "the conversation", "the answer"
 """These stand for ids in the table below."""
 

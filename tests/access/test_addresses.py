@@ -161,7 +161,7 @@ def test_every_method_of_the_api_is_in_the_table() -> None:
         (re.sub(r"\{\w+\}", "-", path), method.upper())
         for path, methods in paths.items()
         for method in methods
-        if path not in EVENT_PATHS  # tests/streaming/test_tokens.py asks for those of others
+        if path not in EVENT_PATHS  # tests/access/test_event_streams.py tries these
     }
     assert listed - tried == set()
 
