@@ -67,6 +67,8 @@ class LoadGenerator:
         self._announce = announce
         self._create_script = create_script
         self._program_share = program_share
+        # In turn, so that each door that somebody follows is asked through, also in a short run.
+        self._doors = [itertools.cycle(PROGRAM_DOORS) for _ in people]
         self._conversations: list[list[tuple[str, int]]] = [[] for _ in people]
         self._http = httpx2.AsyncClient(timeout=15, follow_redirects=False)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -95,7 +97,7 @@ class LoadGenerator:
         asked = AskedQuestion(script, person, request, copies, stopped)
         door = PAGE
         if random.random() < self._program_share:
-            door = random.choice([*PROGRAM_DOORS])
+            door = next(self._doors[person])
         ask = self._ask_with_form(asked) if door == PAGE else self._ask_with_program(asked, door)
         stream = await ask
         if stream is None:
