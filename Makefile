@@ -35,18 +35,22 @@ stack: .venv/dev .env .static/staticfiles.json ## Start a production deployment 
 # has a database of its own, so it runs once.
 test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests and lint that a change must pass
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target \
-		test-deaths test-engine test-application test-pages test-sqlite test-scripts lint
+		test-deaths test-application test-engine test-doors test-pages test-sqlite test-scripts lint
 
 ENGINE := tests/streaming tests/providers tests/upgrades
+DOORS := tests/doors
 DAILY := not page and not death and not prove
 
 test-engine: .venv/dev .env .static/staticfiles.json
 	$(BIN)/python -m pytest -m "$(DAILY)" $(ENGINE)
 
-test-application: .venv/dev .env .static/staticfiles.json
-	$(BIN)/python -m pytest -m "$(DAILY)" $(ENGINE:%=--ignore=%)
+test-doors: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m pytest -m "$(DAILY)" $(DOORS)
 
-test-postgresql: test-engine test-application
+test-application: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m pytest -m "$(DAILY)" $(patsubst %,--ignore=%,$(ENGINE) $(DOORS))
+
+test-postgresql: test-engine test-doors test-application
 
 test-sqlite: .venv/dev .env .static/staticfiles.json
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming \

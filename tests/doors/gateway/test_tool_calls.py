@@ -19,6 +19,7 @@ from accounts.models import User
 from chat.doors.gateway.events import STEP
 from chat.models import Message
 from chat.replies.handler import load_turns, read_tools
+from streaming import hub as hubs
 from streaming import lifecycle
 from streaming.follow import follow_stream
 from streaming.journal import MAX_CHUNK_CHARS, Chunk
@@ -218,7 +219,10 @@ def test_a_folded_call_is_followed_as_before(program: Program, settings: Setting
         stream = find_stream(id)
 
         async def follow() -> str:
-            events = [event async for event in follow_stream(stream)]
+            try:
+                events = [event async for event in follow_stream(stream)]
+            finally:
+                await hubs.close()
             return "".join(e.delta for e in events if isinstance(e, Chunk) if e.kind == "tool_call")
 
         return async_to_sync(follow)()
