@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # For each kind of installation, the two halves of the attacks.
 ATTACKS := $(foreach target,daphne uvicorn sqlite,prove-attack-$(target)-findings prove-attack-$(target)-more)
 
-.PHONY: run help stack test test-engine test-application test-postgresql test-sqlite test-scripts test-pages test-deaths \
+.PHONY: run help stack test test-engine test-doors test-application test-postgresql test-sqlite test-scripts test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
 	$(ATTACKS) prove-forms prove-sockets prove-api prove-comply prove-durable prove-aisdk prove-runs prove-gateway prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
