@@ -16,7 +16,6 @@ class ChatConfig(AppConfig):
         from chat.replies import storage as stored_chars
         from chat.replies import titles
         from chat.retention import expiry
-        from chat.tool_parts import storage as tool_parts
         from chat.webhooks import actions as webhooks
         from chat.webhooks import tasks as webhook_tasks
 
@@ -35,5 +34,4 @@ class ChatConfig(AppConfig):
         unsupported_parameters.register_tasks()
         webhooks.register_sealed_secrets()
         webhooks.register_end_of_access()
-        tool_parts.register_tasks()
         webhook_tasks.register_tasks()

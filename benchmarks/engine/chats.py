@@ -20,7 +20,7 @@ from streaming import journal
 from streaming.journal import Chunk
 from streaming.models import FoldedJournal, Kind, State, Stream
 
-MODEL = "gpt-4o-mini"
+MODEL = "gpt-5.5"
 MESSAGE_TEXT = "The holdfast grips the rock, and the blade gives way to the tide. " * 6
 ANSWER_CHARS = 9_000
 """Characters: about 2,000 tokens."""

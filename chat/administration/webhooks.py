@@ -1,17 +1,15 @@
-"""Webhooks for administrators: what there is."""
+"""The webhooks of all people, for administrators."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from chat.models import Webhook
+from streaming.admin import ReadOnlyAdmin
 
 
 @admin.register(Webhook)
-class WebhookAdmin(admin.ModelAdmin):
+class WebhookAdmin(ReadOnlyAdmin):
     """Facts alone, and nothing to change. An address is the person's own text, and may contain a
     password."""
 
@@ -21,12 +19,3 @@ class WebhookAdmin(admin.ModelAdmin):
     search_fields = ("user__email",)
     fields = list_display
     readonly_fields = fields
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

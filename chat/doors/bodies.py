@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -67,6 +68,14 @@ def read_name(value: object, field: str, max_chars: int) -> str:
     if replace_unstorable(value) != value:
         raise build_invalid(field)
     return value
+
+
+def parse_id(value: object) -> UUID | None:
+    """None for a value that is none of our ids."""
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def join_parts(content: object, field: str) -> str:

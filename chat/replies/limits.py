@@ -23,10 +23,11 @@ from accounts.connections.access import find_paying_connection
 from accounts.connections.limits import Reserve, describe_refusal, find_refusal
 from accounts.connections.models import Connection
 from accounts.models import User, UserLimits
-from chat.models import Conversation, DeletedSize, ToolPart
+from chat.models import Conversation, DeletedSize
 from chat.replies.context import DEFAULT_CONTEXT_WINDOW, DEFAULT_RESERVE_TOKENS
 from chat.replies.errors import ReplyRejected
 from chat.replies.shared_key import MESSAGE_BY_REFUSAL, LimitReached
+from chat.tool_parts.storage import count_door_chars
 from streaming.models import Stream, StreamQuerySet
 from streaming.providers import catalog
 from streaming.providers.catalog import Model
@@ -171,9 +172,7 @@ def reserve_use(
         return {}
     user = conversation.user
     stored = conversation.messages.aggregate(chars=Sum(Length("content")))["chars"] or 0
-    if conversation.door:
-        parts = ToolPart.objects.filter(message__conversation=conversation)
-        stored += parts.aggregate(chars=Sum(Length("text")))["chars"] or 0
+    stored += count_door_chars(conversation)
     reserve = _estimate_reserve(connection, model, stored + size, max_tokens)
     reserves = _list_reserves(Stream.objects.owned_by(user))
     if refusal := find_refusal(user, connection, reserve, reserves):

@@ -40,6 +40,9 @@ def write_tools_as_text(turns: Iterable[Turn]) -> list[Turn]:
     written: list[Turn] = []
     names: dict[str, str] = {}
     for turn in turns:
+        if not turn.calls and not turn.outputs:  # nearly always
+            written.append(turn)
+            continue
         names |= {call.id: call.name for call in turn.calls}
         parts = [
             *(_write_output(output, names) for output in turn.outputs),

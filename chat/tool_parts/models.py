@@ -32,7 +32,7 @@ class ToolPart(models.Model):
         "chat.Message",
         on_delete=models.CASCADE,
         related_name="tool_parts",
-        db_constraint=False,  # an older process deletes messages without this table
+        db_constraint=False,  # that of the migration deletes a row with its message
     )
     kind = models.CharField(max_length=6, choices=PartKind)
     call_id = models.CharField(max_length=MAX_CALL_ID_CHARS, db_index=True)

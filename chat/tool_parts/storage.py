@@ -9,14 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from django.db.models import Exists, Max, OuterRef, Sum
+from django.db.models import Max, Sum
 from django.db.models.functions import Length
 
 from accounts.models import User
 from chat.models import Conversation, Message, ToolPart
 from streaming.providers.tools import ToolCall, ToolOutput
 from streaming.providers.types import Turn
-from streaming.sources import register_periodic_task
 
 PartKind = ToolPart.PartKind
 CallIdentity = tuple[str, str, str]
@@ -101,6 +100,14 @@ def measure_door_tools(
     return dict(parts.values_list("message_id").annotate(size=size))
 
 
+def count_door_chars(conversation: Conversation) -> int:
+    """The characters of all arguments and outputs of a conversation."""
+    if not conversation.door:
+        return 0
+    parts = ToolPart.objects.filter(message__conversation=conversation)
+    return parts.aggregate(chars=Sum(Length("text")))["chars"] or 0
+
+
 def restore_states(user: User, turns: Iterable[Turn]) -> list[Turn]:
     """The turns of a program, with the states that the providers gave to their calls. A state
     belongs to a call with the same id, name and arguments, since some servers give the same ids in
@@ -153,14 +160,3 @@ def _identify(id: str, name: str, arguments: str) -> CallIdentity:
     with suppress(ValueError, RecursionError):  # a model may write anything
         arguments = json.dumps(json.loads(arguments), sort_keys=True)
     return id, name, arguments
-
-
-def purge_orphans() -> None:
-    """Delete rows whose message is gone: processes of a version without this table delete messages
-    only."""
-    has_no_message = ~Exists(Message.objects.filter(pk=OuterRef("message_id")))
-    ToolPart.objects.filter(has_no_message).delete()
-
-
-def register_tasks() -> None:
-    register_periodic_task(purge_orphans)

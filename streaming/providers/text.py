@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from streaming.events import Delta, DeltaKind
+from streaming.storable_text import replace_unstorable
 
 _NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
 _HIGH_SURROGATE_AT_END = re.compile("[\ud800-\udbff]\\Z")
@@ -58,9 +59,3 @@ class TextCleaner:
             self._held[kind] = text[-1] if before else text
             text = text[:-1] if before else ""
         return replace_unstorable(text) or None
-
-
-def replace_unstorable(text: str) -> str:
-    """The text with U+FFFD in place of what no database can hold."""
-    units = text.encode("utf-16-le", "surrogatepass")
-    return units.decode("utf-16-le", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -99,7 +99,7 @@ def create_expensive_replies(
     fake.script(*(Behaviour.of(text, prompt=name, times=None) for name, text in named))
     for number, (name, _) in enumerate(named):
         with HonestPerson(stack.base_url, accounts[number], stack.rows) as attacker:
-            form = {"text": name, "model": "gpt-4o-mini", "request_id": build_request_id(number)}
+            form = {"text": name, "model": "gpt-5.5", "request_id": build_request_id(number)}
             answer = attacker.http.post("/c/", data=form)
             if answer.status_code != 302:
                 print(f"A nasty question was answered {answer.status_code}: {answer.text[:300]}")

@@ -25,7 +25,7 @@ PASSWORD = "kelp-holds-fast-7"
 EMAIL = "honest@holdfast.test"
 OWN_ADDRESS = "127.0.0.41"
 """An address without attackers."""
-MODELS = ("gpt-4o-mini", "demo-fast")
+MODELS = ("gpt-5.5", "demo-fast")
 HONEST_ANSWER = Behaviour.of("An ", "honest ", "answer.", times=None, prompt="honest question")
 
 

@@ -20,7 +20,7 @@ from tests.chaos.programs import PAGE, PROGRAM_DOORS, AnnouncedReply, ProgramReq
 from tests.chaos.script import AnswerScript, AskedQuestion
 from tools.deployment.http_user import Person
 
-MODEL = "gpt-4o-mini"
+MODEL = "gpt-5.5"
 PEOPLE_COUNT = 10
 DUPLICATE_SHARE = 0.15
 STOP_SHARE = 0.08

@@ -65,7 +65,7 @@ def run_deployment(server: Server, fake: Fake) -> Iterator[Deployment]:
 
 
 def send_question(deployment: Deployment, person: Person) -> UUID:
-    return deployment.send(person, "Tell me all about kelp.", model="gpt-4o-mini")
+    return deployment.send(person, "Tell me all about kelp.", model="gpt-5.5")
 
 
 def send_follow(socket: ClientConnection, stream: UUID) -> None:

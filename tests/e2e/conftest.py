@@ -39,12 +39,17 @@ VARIANTS = [{"embedded", "stack"}, {"daphne", "uvicorn"}]
 expect.set_options(timeout=TIMEOUT_MS)
 
 
+def name_fakes(provider: Fake) -> dict[str, str]:
+    """The environment of a deployment whose providers are the fake."""
+    return {"OPENAI_BASE_URL": provider.openai, "GOOGLE_GEMINI_BASE_URL": provider.google}
+
+
 @pytest.fixture(scope="session", params=["embedded", "stack"])
 def deployment(
     request: pytest.FixtureRequest, postgres_server: Postgres, provider: Fake
 ) -> Iterator[Deployment]:
     """Run one of each kind for all tests that leave it healthy."""
-    environment = {"OPENAI_BASE_URL": provider.openai}
+    environment = name_fakes(provider)
     with Deployment(
         request.param, environment=environment, database_server=postgres_server
     ) as running:
@@ -74,8 +79,7 @@ def start_deployment(postgres_server: Postgres, provider: Fake) -> Iterator[Star
 
         def create(kind: Kind, **options: Any) -> Deployment:
             options.setdefault("database_server", postgres_server)
-            environment = {"OPENAI_BASE_URL": provider.openai}
-            options["environment"] = environment | options.get("environment", {})
+            options["environment"] = name_fakes(provider) | options.get("environment", {})
             return stack.enter_context(Deployment(kind, **options))
 
         yield create

@@ -71,7 +71,7 @@ def test_settings_are_offered_only_if_the_model_takes_them(
     page.get_by_role("button", name=re.compile("^Chat settings")).click()
     expect(page.get_by_role("spinbutton", name="Max tokens")).to_be_visible()
     expect(effort).to_be_hidden()
-    choose_model.select_option("gpt-5-mini")
+    choose_model.select_option("gpt-5.5")
     expect(effort).to_be_visible()
     effort.select_option("low")
     page.reload()
@@ -84,38 +84,40 @@ def test_each_chat_has_its_own_settings_and_sends_them(
 ) -> None:
     person = deployment.person(f"tuner-{uuid4().hex[:8]}")
     person.add_key("openai")
+    person.add_key("google")
     page = open_page(person)
     fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2, 3)))
 
-    choose_model(page, "gpt-4.1")
+    choose_model(page, "gemini-3.5-flash")
     open_settings(page)
     page.get_by_role("spinbutton", name="Temperature").fill("0.5")
     page.get_by_role("spinbutton", name="Max tokens").fill("200")
     page.get_by_role("textbox", name="System prompt").fill("Be a gull.")
     page.get_by_role("button", name="Done").click()
     expect(page.get_by_role("button", name="0.5 · 200 tokens · system prompt")).to_be_visible()
-    send_message(page, "Who are you?", "gpt-4.1")
+    send_message(page, "Who are you?", "gemini-3.5-flash")
     expect(wait_for_reply(page)).to_contain_text("Answer 1.")
 
     page.get_by_role("link", name="New chat").click()
     page.wait_for_url(lambda url: "/c/" not in url)
-    choose_model(page, "gpt-5-mini")
+    choose_model(page, "gpt-5.5")
     open_settings(page)
     expect(page.get_by_role("textbox", name="System prompt")).to_have_value("")
     expect(page.get_by_role("spinbutton", name="Temperature")).to_be_hidden()
     page.get_by_role("combobox", name="Reasoning effort").select_option("low")
     page.get_by_role("button", name="Done").click()
-    send_message(page, "And you?", "gpt-5-mini")
+    send_message(page, "And you?", "gpt-5.5")
     expect(wait_for_reply(page)).to_contain_text("Answer 2.")
 
     page.locator("#sidebar-list a:not(.conversation-menu-button)", has_text="Who are you?").click()
     expect(page.get_by_role("button", name="0.5 · 200 tokens · system prompt")).to_be_visible()
-    send_message(page, "Still?", "gpt-4.1")
+    send_message(page, "Still?", "gemini-3.5-flash")
     expect(wait_for_reply(page)).to_contain_text("Answer 3.")
 
     first, second, third = (request.body for request in fake.requests())
     for body in (first, third):
-        assert (body["temperature"], body["max_output_tokens"]) == (0.5, 200)
+        config = body["generationConfig"]
+        assert (config["temperature"], config["maxOutputTokens"]) == (0.5, 200)
         assert "Be a gull." in str(body)
     assert second["reasoning"]["effort"] == "low"
     assert "temperature" not in second
@@ -166,7 +168,7 @@ def test_the_details_of_a_reply_show_its_origin(
 PRICED = """
 from chat.models import ModelOverride
 prices = {"input_price": 200, "output_price": 800}
-ModelOverride.objects.update_or_create(model_id="gpt-4o-mini", defaults=prices)
+ModelOverride.objects.update_or_create(model_id="gpt-5.5", defaults=prices)
 """
 
 
@@ -179,7 +181,7 @@ def test_the_cost_of_a_reply_is_shown_if_its_prices_are_known(
     person.add_key("openai")
     page = open_page(person)
     fake.script(Behaviour.of("Yes."))
-    send_message(page, "Is it dear?", "gpt-4o-mini")
+    send_message(page, "Is it dear?", "gpt-5.5")
     reply = wait_for_reply(page)
     reply.get_by_text("Details").click()
     details = reply.get_by_role("definition")

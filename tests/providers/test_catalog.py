@@ -1,8 +1,10 @@
 """The list of providers and models."""
 
+import re
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +90,23 @@ def test_retired_models_are_known_and_not_shown() -> None:
     assert catalog.get_model("gemini-2.0-flash").availability == "retired"
     assert "gemini-2.0-flash" not in offered_ids
     assert all(catalog.get_model(model_id).availability != "retired" for model_id in offered_ids)
+
+
+TESTS = Path(__file__).parents[1]
+RUNNING_SITES = ("chaos", "clients", "e2e")
+"""Tests of processes, which have the date of the day."""
+
+
+def test_no_test_asks_a_running_site_for_a_model_that_ends() -> None:
+    """It would fail from the day on that the model ends."""
+    ending = {model.id for model in catalog.MODELS if model.shutdown or model.retired}
+    named = {
+        (file.name, name)
+        for folder in RUNNING_SITES
+        for file in (TESTS / folder).rglob("*.py")
+        for name in re.findall(r"[\w.-]+", file.read_text())
+    }
+    assert {place for place in named if place[1] in ending} == set()
 
 
 def test_no_reasoning_model_takes_a_temperature() -> None:

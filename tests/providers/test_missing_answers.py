@@ -9,11 +9,9 @@ import pytest
 
 from streaming.events import Delta, Finish, SourceError, SourceEvent, StreamText
 from streaming.providers import missing_answer
-from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
-from streaming.providers.reply_source import ReplySource
-from streaming.providers.types import CONTINUE_PROMPT, Request, Turn
-from tests.providers.factories import KEY
+from streaming.providers.types import Request, Turn
+from tests.providers.factories import collect_from_source
 from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider import Usage as ReportedUsage
@@ -28,18 +26,9 @@ async def read_source(
     fake: Fake, wire: Wire, so_far: StreamText | None = None
 ) -> tuple[list[SourceEvent], SourceError | None]:
     """Return all events of a reply's source, and the error that ended them."""
-    turns = [Turn("user", "?")]
-    if so_far and so_far.content:
-        turns += [Turn("assistant", so_far.content), Turn("user", CONTINUE_PROMPT)]
+    request = Request(wire.model, (Turn("user", "?"),))
     adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
-    source = ReplySource(adapter, Request(wire.model, tuple(turns)), Secret(KEY))
-    events: list[SourceEvent] = []
-    try:
-        async for event in source.events(so_far or StreamText(), ""):
-            events.append(event)
-    except SourceError as error:
-        return events, error
-    return events, None
+    return await collect_from_source(adapter, request, so_far)
 
 
 def encode_chunks(*choices: dict[str, Any], usage: dict[str, int] | None = None) -> str:

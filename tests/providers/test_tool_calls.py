@@ -19,13 +19,16 @@ from streaming.providers.http.reply_calls import clean_call
 from streaming.providers.key_filter import KeyFilter
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
-from streaming.providers.reply_source import ReplySource
 from streaming.providers.tools import MAX_CALLS, MAX_FUNCTION_NAME_CHARS, ToolCall, Tools
-from streaming.providers.types import CONTINUE_PROMPT, Turn, Upstream
-from tests.providers.factories import KEY, collect_until_error, join_text
+from streaming.providers.types import Upstream
+from tests.providers.factories import (
+    KEY,
+    collect_from_source,
+    collect_until_error,
+    join_text,
+)
 from tests.providers.tool_replies import (
     COMPATIBLE,
-    QUESTION,
     TIDE_CALL,
     TOOLS,
     WIND_CALL,
@@ -74,18 +77,9 @@ async def ask_chat(fake: Fake, *choices: dict[str, Any]) -> list[ReplyEvent]:
 async def read_source(
     fake: Fake, wire: Wire, so_far: StreamText | None = None, tools: Tools | None = TOOLS
 ) -> tuple[list[SourceEvent], SourceError | None]:
-    turns = [QUESTION]
-    if so_far and so_far.content:
-        turns += [Turn("assistant", so_far.content), Turn("user", CONTINUE_PROMPT)]
+    request = build_request(wire.model, tools=tools)
     adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
-    source = ReplySource(adapter, build_request(wire.model, *turns, tools=tools), Secret(KEY))
-    events: list[SourceEvent] = []
-    try:
-        async for event in source.events(so_far or StreamText(), ""):
-            events.append(event)
-    except SourceError as error:
-        return events, error
-    return events, None
+    return await collect_from_source(adapter, request, so_far)
 
 
 # Whole replies

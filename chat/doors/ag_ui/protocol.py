@@ -16,6 +16,7 @@ from chat.doors.bodies import (
     build_invalid,
     build_unsupported,
     join_parts,
+    parse_id,
     read_name,
     read_text,
     refuse_others,
@@ -68,16 +69,9 @@ def parse_input(body: Mapping[str, Any]) -> AgentInput:
         read_name(body.get("threadId"), "threadId", MAX_CLIENT_NAME_CHARS),
         read_name(body.get("runId"), "runId", MAX_RUN_ID_CHARS),
         _find_question(messages, _read_model(forwarded)),
-        tuple(_parse_id(one.get("id")) for one in messages if one.get("role") == "assistant"),
+        tuple(parse_id(one.get("id")) for one in messages if one.get("role") == "assistant"),
         _read_stop(forwarded),
     )
-
-
-def _parse_id(value: object) -> UUID | None:
-    try:
-        return UUID(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def _find_question(messages: list[dict[str, Any]], model: str) -> Question | None:

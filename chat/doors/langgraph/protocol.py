@@ -18,6 +18,7 @@ from chat.doors.bodies import (
     build_invalid,
     build_unsupported,
     join_parts,
+    parse_id,
     read_text,
     refuse_others,
 )
@@ -142,13 +143,6 @@ def _parse_message(message: object) -> SentMessage:
         raise build_unsupported("input.messages")
     text = join_parts(message.get("content"), "input.messages")
     return SentMessage(ROLES[role], text, parse_id(message.get("id")))
-
-
-def parse_id(value: object) -> UUID | None:
-    try:
-        return UUID(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def parse_thread(body: Mapping[str, Any]) -> tuple[UUID | None, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from streaming.providers.text import replace_unstorable
+from streaming.storable_text import replace_unstorable
 
 
 def parse_object(text: str) -> dict[str, Any] | None:

@@ -12,9 +12,9 @@ from streaming.providers.http.call_assembler import CallAssembler, make_call_id
 from streaming.providers.http.parsed import CallPart, Meaning, ThoughtPart
 from streaming.providers.http.wire import HttpWire
 from streaming.providers.key_filter import KeyFilter
-from streaming.providers.text import replace_unstorable
 from streaming.providers.tools import ToolCall
 from streaming.providers.types import Request
+from streaming.storable_text import replace_unstorable
 
 OPEN_MEANINGS = {"stop", "unknown", "other"}
 """A reply with calls that ends so ends because of them."""

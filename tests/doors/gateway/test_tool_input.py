@@ -8,28 +8,23 @@ import pytest
 
 from chat.doors.gateway.tool_input import MAX_ARGUMENTS_CHARS
 from chat.models import Message, ToolPart
-from chat.replies.handler import load_turns
 from streaming.models import Kind
 from streaming.providers.tools import MAX_FUNCTION_NAME_CHARS, ToolCall, ToolOutput
 from streaming.providers.types import Turn
-from tests.doors.gateway.program import Program, create, find_stream
+from tests.doors.gateway.program import Program, create
 from tests.doors.gateway.tool_program import (
     PARIS,
     ROME,
     WEATHER,
     answer_call,
     ask_with_tool,
+    load_request,
     write_calls,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 QUESTION = {"role": "user", "content": "Rain?"}
-
-
-def load_request(id: str) -> list[Turn]:
-    row = Message.objects.select_related("conversation").get(stream=find_stream(id))
-    return load_turns(row.conversation, row.parent_id)
 
 
 def build_call(call: ToolCall) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from chat.models import Conversation, Message, ToolPart
 from chat.replies.context import build_context, build_exact_context
 from chat.replies.handler import load_turns, read_tools
 from chat.replies.tool_turns import infer_tools
-from chat.tool_parts.storage import purge_orphans
 from streaming.providers.tools import ToolCall, ToolOutput, Tools
 from streaming.providers.types import Turn
 from tests.doors.gateway.program import (
@@ -30,16 +29,11 @@ from tests.doors.gateway.tool_program import (
     WEATHER,
     answer_call,
     ask_with_tool,
+    load_request,
     write_calls,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def load_request(id: str) -> list[Turn]:
-    """The turns that the model is sent for a response."""
-    row = Message.objects.select_related("conversation").get(stream=find_stream(id))
-    return load_turns(row.conversation, row.parent_id)
 
 
 def list_types(program: Program, path: str) -> list[tuple[str, str]]:
@@ -180,7 +174,6 @@ def test_rows_that_an_older_version_left_are_deleted(program: Program) -> None:
     ask_with_tool(program, *write_calls(PARIS))
     Conversation.objects.update(current_leaf=None)
     Message.objects.filter(role="assistant")._raw_delete("default")
-    purge_orphans()
     assert not ToolPart.objects.exists()
 
 
