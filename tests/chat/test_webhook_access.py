@@ -1,5 +1,5 @@
-"""What becomes of webhooks when somebody else may have had access to the account, and how many
-changes there are."""
+"""Webhooks are switched off when somebody else may have had access to the account, and have a limit
+of changes."""
 
 from __future__ import annotations
 
