@@ -293,7 +293,7 @@ def test_half_a_character_is_replaced(open_socket: OpenSocket) -> None:
     socket = open_socket()
     socket.ask("r", "c", build_message("m", "half \ud800"))
     assert socket.read()["type"] == "start"
-    assert find_newest_reply().question.content == "half ?"
+    assert find_newest_reply().question.content == "half \ufffd"
 
 
 @pytest.fixture

@@ -137,8 +137,8 @@ def test_the_body_must_be_an_object(program: Program) -> None:
 def test_odd_characters_are_replaced(program: Program) -> None:
     shown = program.ask("a\0b\r\n\ud800", metadata={"k\0": "\ud800"}, instructions="\0")
     question = Message.objects.get(role="user")
-    assert question.content == "a\ufffdb\n?"
-    assert shown["metadata"] == {"k\ufffd": "?"}
+    assert question.content == "a\ufffdb\n\ufffd"
+    assert shown["metadata"] == {"k\ufffd": "\ufffd"}
 
 
 def test_the_outcome_is_in_the_object(program: Program) -> None:
