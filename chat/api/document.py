@@ -6,7 +6,7 @@ from typing import Any
 
 from ninja import NinjaAPI
 
-from chat.api.event_paths import ERROR_FRAME, EVENT_PATHS
+from chat.api.event_paths import EVENT_PATHS, EVENT_SCHEMAS
 from chat.api.problems import CONTENT_TYPE
 
 DESCRIPTION = "Chats with language models whose replies survive anything. See docs/api.md."
@@ -67,7 +67,7 @@ class DocumentedAPI(NinjaAPI):
         document = super().get_openapi_schema(**options)
         document["info"]["description"] = DESCRIPTION
         components = document.setdefault("components", {})
-        components.setdefault("schemas", {}).update(Problem=PROBLEM, EventError=ERROR_FRAME)
+        components.setdefault("schemas", {}).update(EVENT_SCHEMAS, Problem=PROBLEM)
         components["securitySchemes"] = {"token": TOKEN}
         for methods in document["paths"].values():
             for method, operation in methods.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streaming.doors.sse.event_stream import EVENT_NAMES
 from streaming.doors.sse.request import MAX_FOLLOWS
 from streaming.follow import MAX_CURSOR, START_CURSOR
 
@@ -29,9 +30,29 @@ ERROR_FRAME = {
         "stream": {"type": "string", "format": "uuid"},
     },
 }
+EVENT = {
+    "type": "object",
+    "title": "Event",
+    "description": "A server-sent event.",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {
+            "enum": ["hello", *EVENT_NAMES.values(), "changed", "error", "bye"],
+            "description": "The type of the frame in data.",
+        },
+        "id": {"type": "string", "description": "The cursors of all streams after this event."},
+        "retry": {"type": "integer", "description": "Milliseconds until a client reconnects."},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "A frame of docs/protocol.md.",
+        },
+    },
+}
+EVENT_SCHEMAS = {"Event": EVENT, "EventError": ERROR_FRAME}
 EVENTS = {
-    "description": "Server-sent events, whose data are the frames of docs/protocol.md.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    "description": "Server-sent events. Before OpenAPI 3.2 the schema describes each event.",
+    "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Event"}}},
 }
 CURSOR = {"type": "integer", "minimum": START_CURSOR, "maximum": MAX_CURSOR}
 WAIT = {

@@ -2,8 +2,7 @@
 
 The key becomes the id of the request, which makes a reply idempotent for ever
 (chat/replies/creation.py). The row remembers the request, so that a key that is used twice by
-mistake is noticed. It is written for requests that start a reply, or make something else that a
-second one would make again; a stop needs none.
+mistake is noticed.
 """
 
 from __future__ import annotations

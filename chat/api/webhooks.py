@@ -145,12 +145,19 @@ def list_deliveries(
 @router.post("/deliveries/{uuid:id}/retry", response=webhook_schemas.DeliveryOut, by_alias=True)
 def retry_delivery(request: HttpRequest, id: UUID, body: schemas.NoFields | None = None) -> object:
     """Send it again, whatever became of it."""
-    delivery = access.get_delivery_or_404(get_user(request), id)
+    user = get_user(request)
+    delivery = access.get_delivery_or_404(user, id)
+    with idempotent_request(request, user, has_effect=check_later) as once:
+        if not once.is_repeated:
+            _send_again(delivery)
+    return _build_delivery(delivery)
+
+
+def _send_again(delivery: WebhookDelivery) -> None:
     try:
         actions.send_again(delivery)
     except actions.TooManyWaiting:
         raise Problem(429, "too_many", actions.TOO_MANY_WAITING) from None
-    return _build_delivery(delivery)
 
 
 def _build_webhook(row: Webhook) -> webhook_schemas.WebhookOut:

@@ -26,6 +26,7 @@ UNLIMITED = {
 }
 CREATE_PEOPLE = f"""
 import json
+from django.db import transaction
 from accounts.models import User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
@@ -33,10 +34,13 @@ from tests.chat.factories import finish_reply, start_reply
 
 owner, stranger = (User.objects.create_user(f"{{name}}@holdfast.test", "kelp-holds-fast-7")
                    for name in ("owner", "stranger"))
-theirs = start_reply(owner, "{CANARY} question")
-finish_reply(theirs, "{CANARY} answer")
-mine = start_reply(stranger, "My own question")
-finish_reply(mine, "My own answer")
+def create_reply(person, question, answer):
+    with transaction.atomic():  # the worker of the site must not claim it in between
+        reply = start_reply(person, question)
+        finish_reply(reply, answer)
+    return reply
+theirs = create_reply(owner, "{CANARY} question", "{CANARY} answer")
+mine = create_reply(stranger, "My own question", "My own answer")
 def describe(reply):
     return {{"conversations": str(reply.conversation.pk), "messages": str(reply.answer.pk),
             "streams": str(reply.stream.uuid)}}

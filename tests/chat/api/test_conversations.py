@@ -15,10 +15,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from chat.api import outputs
+from chat.api.api import api
 from chat.api.idempotency import delete_old_requests
 from chat.conversations.deletion import delete
-from chat.models import Conversation, IdempotentRequest, Message
+from chat.models import Conversation, IdempotentRequest, Message, Webhook, WebhookDelivery
 from chat.replies.settings import SETTINGS
+from chat.webhooks.actions import create_webhook
 from streaming import lifecycle
 from streaming.models import Kind, Stream
 from tests.chat.api.conftest import Program
@@ -294,10 +296,42 @@ def test_a_list_costs_the_same_for_many_conversations(
         assert len(program.get("/conversations?limit=20").data["conversations"]) == 20
 
 
-def test_a_key_that_is_too_long_is_refused(program: Program) -> None:
-    answer = program.post("/conversations", QUESTION, Idempotency_Key="a" * 201)
-    assert (answer.status_code, answer.data["code"]) == (422, "bad_key")
-    assert not IdempotentRequest.objects.exists()
+def test_a_restoration_that_is_repeated_restores_nothing(program: Program) -> None:
+    path = f"/conversations/{start(program)['conversation']['id']}"
+    program.send("DELETE", path)
+    assert program.post(f"{path}/restoration", Idempotency_Key="k").status_code == 200
+    program.send("DELETE", path)
+    assert program.post(f"{path}/restoration", Idempotency_Key="k").status_code == 404
+    assert Conversation.objects.get().deleted_at
+
+
+def test_a_key_that_is_too_long_is_refused_by_every_post(program: Program, owner: User) -> None:
+    reply = start(program)
+    create_webhook(owner, "https://hooks.example/")
+    finish(reply)
+    ids = {
+        "/api/conversations": reply["conversation"]["id"],
+        "/api/messages": reply["answer"]["id"],
+        "/api/streams": reply["answer"]["stream"]["id"],
+        "/api/webhooks": Webhook.objects.get().pk,
+        "/api/webhooks/deliveries": WebhookDelivery.objects.get().pk,
+    }
+    bodies = {
+        "/api/conversations": QUESTION,
+        "/api/conversations/{id}/messages": {"text": "Why?"},
+        "/api/webhooks": {"address": "https://other.example/"},
+        "/api/messages/{id}/versions": {},
+    }
+    rows = IdempotentRequest.objects.count()
+    paths = [
+        path for path, methods in api.get_openapi_schema()["paths"].items() if "post" in methods
+    ]
+    assert len(paths) >= 9
+    for path in paths:
+        filled = path.removeprefix("/api").replace("{id}", str(ids[path.split("/{id}")[0]]))
+        answer = program.post(filled, bodies.get(path), Idempotency_Key="a" * 201)
+        assert (answer.status_code, answer.data["code"]) == (422, "bad_key"), path
+    assert IdempotentRequest.objects.count() == rows
 
 
 # Refusals

@@ -191,6 +191,16 @@ def test_the_log_is_read_page_by_page_and_an_entry_is_sent_again(
     assert WebhookDelivery.objects.waiting().count() == 1
 
 
+def test_a_retry_with_the_same_key_is_one_retry(program: Program, owner: User) -> None:
+    create_webhook(owner, ADDRESS)
+    finish_reply(start_reply(owner))
+    path = f"/webhooks/deliveries/{WebhookDelivery.objects.get().pk}/retry"
+    assert program.post(path, Idempotency_Key="k").data["status"] == "waiting"
+    WebhookDelivery.objects.update(status="delivered", next_attempt_at=None)
+    assert program.post(path, Idempotency_Key="k").data["status"] == "delivered"
+    assert program.post(path, Idempotency_Key="other").data["status"] == "waiting"
+
+
 def test_a_reply_of_the_gateway_is_found_by_the_ids_of_its_message(owner: User) -> None:
     create_webhook(owner, ADDRESS)
     asked = GatewayProgram.of(owner).ask("Why do tides lag the moon?")
