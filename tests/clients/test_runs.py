@@ -23,6 +23,7 @@ from tools.fake_provider import ErrorAnswer, Fake
 from tools.services import Postgres, node, run_clients
 from tools.services.python_environment import Missing
 from tools.services.run_clients import KINDS, Kind, RunClient
+from tools.waiting import until
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(900)]
 
@@ -51,6 +52,14 @@ class Site(ClientSite):
         names = {"thread": f"t {uuid4()}", "run": f"r {uuid4()}"} if kind == "ag-ui" else {}
         given = {"url": self.deployment.base_url, "token": self.token, "model": MODEL}
         return self.clients.enter_context(RunClient(kind, given | names | task))
+
+    def has_text(self, question: str) -> bool:
+        rows = self.deployment.rows.query(
+            "SELECT s.next_index FROM streaming_stream s JOIN chat_message a ON a.stream_id = s.id "
+            "JOIN chat_message q ON q.id = a.parent_id WHERE q.content = %s AND s.next_index > 5",
+            question,
+        )
+        return bool(rows)
 
     def check(self, client: RunClient, question: str, text: str) -> None:
         """The client, the journal and the provider have the same text."""
@@ -159,6 +168,17 @@ def test_each_client_comes_back_after_the_web_process_was_drained(site: Site) ->
     site.deployment.web.start()
     for client, question, text in running:
         site.check(client, question, text)
+
+
+def test_a_client_that_waits_comes_back_after_the_web_process_was_drained(site: Site) -> None:
+    """Of the stock clients only the SDK for Python goes on by itself when it waits."""
+    question = f"wait {uuid4()}"
+    text = site.script(question, *WORDS, delay=0.2)
+    client = site.open("langgraph-python", question=question, wait=True)
+    until(lambda: site.has_text(question), what="the run has text")
+    site.deployment.web.stop()
+    site.deployment.web.start()
+    site.check(client, question, text)
 
 
 def test_each_client_can_stop_its_run(site: Site) -> None:

@@ -4,7 +4,6 @@ character once. tests/clients/test_runs.py tries the stock clients."""
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 from uuid import UUID, uuid4
@@ -36,7 +35,6 @@ from tests.streaming.factories import (
     reload_stream,
 )
 from tools.deployment.deployment import Web
-from tools.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -249,19 +247,19 @@ def test_a_failed_run_says_why(web: Web, program: Program, token: str) -> None:
     assert program.get(f"/langgraph/threads/{thread}").data["status"] == "error"
 
 
-def test_who_waits_gets_the_state_at_the_end(web: Web, program: Program, token: str) -> None:
-    thread = create_thread(program)
-    path = f"{ROOT}/threads/{thread}/runs/wait"
-
-    def wait() -> Any:
-        with send(web.port, "POST", path, token, RUN) as answer:
-            return answer.read_json()
-
-    with ThreadPoolExecutor(1) as clients:
-        waiting = clients.submit(wait)
-        until(Stream.objects.exists)
-        write(Stream.objects.get())
-        assert waiting.result(15)["messages"][-1]["content"] == TEXT
+def test_a_client_that_waits_is_told_where_it_can_go_on(
+    web: Web, program: Program, token: str
+) -> None:
+    """The head comes before the end of the run, and white space keeps the connection alive."""
+    path = f"{ROOT}/threads/{create_thread(program)}/runs/wait"
+    with send(web.port, "POST", path, token, RUN) as left:
+        assert (left.status, left.headers["Content-Type"]) == (200, "application/json")
+        place = left.headers["Location"]
+    stream = Stream.objects.get()
+    assert place.endswith(f"/runs/{stream.uuid}/join")
+    with send(web.port, "GET", f"{ROOT}{place}", token) as answer:
+        write(stream)
+        assert answer.read_json()["messages"][-1]["content"] == TEXT
 
 
 def test_the_thread_remembers(program: Program, owner: User) -> None:

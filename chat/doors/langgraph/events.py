@@ -85,6 +85,26 @@ def build_error(stream: Stream) -> Json | None:
     return {"error": stream.error_class, "message": stream.error}
 
 
+class ValuesEncoder(AnswerEncoder):
+    """Writes the state of the thread at the end of the run. The heartbeat is white space, which
+    means nothing before JSON."""
+
+    heartbeat = b"\n"
+
+    def __init__(self, facts: RunFacts, load_history: LoadHistory) -> None:
+        self._facts, self._load_history = facts, load_history
+
+    def encode_start(self) -> bytes:
+        """Sends the head, with the place where a client goes on whose connection breaks."""
+        return self.heartbeat
+
+    def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:
+        return b""
+
+    def encode_end(self, stream: Stream) -> bytes:
+        return json.dumps(build_final_values(self._facts, stream, self._load_history())).encode()
+
+
 class RunEncoder(AnswerEncoder):
     """Writes the events after an index. `load_history` reads the messages before the answer from
     the database; `history` has them at the start, and is kept no longer."""

@@ -21,7 +21,7 @@ from chat.api.problems import Problem
 from chat.doors.bodies import build_unsupported, read_object
 from chat.doors.errors import View, answer_errors, build_too_many
 from chat.doors.langgraph import protocol
-from chat.doors.langgraph.events import RunEncoder, build_final_values
+from chat.doors.langgraph.events import RunEncoder, ValuesEncoder
 from chat.doors.langgraph.protocol import DOOR_NAME, RunRequest
 from chat.doors.langgraph.rows import (
     build_run,
@@ -207,8 +207,10 @@ def _is_inside_folded(stream: Stream, after: int) -> bool:
 
 def _await(user: User, thread_id: UUID, stream: Stream) -> HttpResponseBase:
     facts = load_facts(thread_id, stream)
-
-    def build(ended: Stream) -> HttpResponse:
-        return JsonResponse(build_final_values(facts, ended, load_history(facts.answer_id)))
-
-    return AwaitedResponse(stream, user, build, refusal=build_error(build_too_many()))
+    encoder = ValuesEncoder(facts, partial(load_history, facts.answer_id))
+    response = EncodedResponse(stream, user, encoder, refusal=build_error(build_too_many()))
+    path = f"/threads/{thread_id}/runs/{stream.uuid}"
+    response["Content-Type"] = "application/json"
+    response["Location"] = f"{path}/join"
+    response["Content-Location"] = path
+    return response

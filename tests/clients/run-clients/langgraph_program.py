@@ -33,6 +33,11 @@ async def main(task: dict[str, Any]) -> None:
         thread = (await client.threads.create())["thread_id"]
         report(thread=thread)
         question = {"messages": [{"role": "user", "content": task["question"]}]}
+        if task.get("wait"):
+            values: Any = await client.runs.wait(thread, task["model"], input=question)
+            text = values["messages"][-1]["content"]
+            report(end="success", text=text, values=text)
+            return
         parts = client.runs.stream(thread, task["model"], input=question, stream_mode=mode)
     text, values = task.get("text", ""), ""
     async for part in parts:
@@ -51,4 +56,5 @@ async def main(task: dict[str, Any]) -> None:
 
 
 warnings.simplefilter("error")
+warnings.filterwarnings("ignore", "Request failed, attempting reconnect")  # as it should
 asyncio.run(main(json.load(sys.stdin)))
