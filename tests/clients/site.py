@@ -1,9 +1,9 @@
-"""A deployment for stock clients, and a person with keys of all providers and a token."""
+"""A deployment for stock clients, whose owner has keys of all providers and a token."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, ClassVar
+from typing import Any
 
 from tools.deployment.deployment import Deployment, Server
 from tools.fake_provider import Behaviour, Fake, Piece
@@ -17,13 +17,6 @@ MODELS = {
 }
 CONTINUATION = "cut off by a technical fault"
 """A part of the prompt of a second attempt."""
-CREATE_TOKEN = """
-from accounts.models import User
-from accounts.tokens.models import Scope
-from accounts.tokens.tokens import create_token
-owner = User.objects.get(email="owner@holdfast.test")
-print("token", create_token(owner, "Stock clients", [Scope("{scope}")], None)[1])
-"""
 UNLIMITED = {
     "MAX_MESSAGES_PER_MINUTE": "1000000",
     "MAX_TOKEN_REQUESTS_PER_MINUTE": "1000000",
@@ -47,20 +40,20 @@ def open_deployment(server: Server, database_server: Postgres, provider: Fake) -
     )
 
 
+def create_owner_token(deployment: Deployment, scope: str) -> str:
+    """Give the owner keys of all providers, and return a token with this right. Once for a
+    deployment: a person may have fifty."""
+    person = deployment.person("owner")
+    for provider in MODELS:
+        person.add_key(provider)
+    return person.create_token(scope)
+
+
 class ClientSite:
-    """`clients` are closed with it."""
+    """A deployment for one test. `clients` are closed with it."""
 
-    scope: ClassVar[str]
-    """The right of the token."""
-
-    def __init__(self, deployment: Deployment, fake: Fake) -> None:
-        self.deployment, self.fake = deployment, fake
-        person = deployment.person("owner")
-        for provider in MODELS:
-            person.add_key(provider)
-        code = CREATE_TOKEN.format(scope=self.scope)
-        output = deployment.manage("shell", "-v", "0", "-c", code)
-        self.token = output.rpartition("token ")[2].strip()
+    def __init__(self, deployment: Deployment, fake: Fake, token: str) -> None:
+        self.deployment, self.fake, self.token = deployment, fake, token
         self.clients = ExitStack()
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 from openai import OpenAI
 
 from streaming.providers.tools import ToolCall
-from tests.clients.site import CONTINUATION, MODELS, ClientSite, open_deployment
+from tests.clients.site import CONTINUATION, MODELS, ClientSite, create_owner_token, open_deployment
 from tests.e2e.replies import find_runner
 from tests.e2e.response_reader import read_text
 from tests.providers.tool_replies import ToolReply, encode_reply, script_body
@@ -54,8 +54,6 @@ def install_clients() -> None:
 
 
 class Site(ClientSite):
-    scope = "gateway"
-
     def open(self, kind: Kind, **task: Any) -> GatewayClient:
         given = {"url": self.deployment.base_url, "token": self.token, "model": MODEL}
         return self.clients.enter_context(GatewayClient(kind, given | task))
@@ -103,9 +101,14 @@ def deployment(
         yield running
 
 
+@pytest.fixture(scope="module")
+def token(deployment: Deployment) -> str:
+    return create_owner_token(deployment, "gateway")
+
+
 @pytest.fixture
-def site(deployment: Deployment, fake: Fake) -> Iterator[Site]:
-    site = Site(deployment, fake)
+def site(deployment: Deployment, fake: Fake, token: str) -> Iterator[Site]:
+    site = Site(deployment, fake, token)
     yield site
     site.close()
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.clients.site import CONTINUATION, MODELS, ClientSite, open_deployment
+from tests.clients.site import CONTINUATION, MODELS, ClientSite, create_owner_token, open_deployment
 from tests.e2e.replies import find_runner
 from tests.skipping import skip_or_fail
 from tools.deployment.deployment import ROOT, Deployment
@@ -45,8 +45,6 @@ def install_clients() -> None:
 
 
 class Site(ClientSite):
-    scope = "write"
-
     def open(self, kind: Kind, **task: Any) -> RunClient:
         # An AG-UI client names its thread and its run.
         names = {"thread": f"t {uuid4()}", "run": f"r {uuid4()}"} if kind == "ag-ui" else {}
@@ -79,9 +77,14 @@ def deployment(
         yield running
 
 
+@pytest.fixture(scope="module")
+def token(deployment: Deployment) -> str:
+    return create_owner_token(deployment, "write")
+
+
 @pytest.fixture
-def site(deployment: Deployment, fake: Fake) -> Iterator[Site]:
-    site = Site(deployment, fake)
+def site(deployment: Deployment, fake: Fake, token: str) -> Iterator[Site]:
+    site = Site(deployment, fake, token)
     yield site
     site.close()
 
