@@ -26,6 +26,8 @@ def remove_response(row: GatewayResponse) -> None:
     The last response of a conversation takes the conversation with it, if no program has made that
     by its own request."""
     lifecycle.stop(row.stream_id)
+    if row.answer.stream_id not in (None, row.stream_id):  # another door has continued the reply
+        lifecycle.stop(row.answer.stream_id)
     with transaction.atomic():
         conversation = Conversation.objects.select_for_update().get(pk=row.conversation_id)
         others = conversation.gateway_responses.exclude(pk=row.pk)
@@ -83,8 +85,19 @@ def _remove(conversation: Conversation, messages: Sequence[Message]) -> None:
     size += sum(tools.length for tools in load_tools(removed).values())
     limits.add_stored_chars(conversation, -size)
     conversation.save(update_fields=["current_leaf", "stored_chars"])
-    streams = [message.stream for message in messages if message.stream is not None]
+    streams = _find_streams(messages)
     for stream in streams:
         remember_sizes(stream.uuid, conversation.user_id, Stream.objects.filter(pk=stream.pk))
     Message.objects.filter(pk__in=removed).delete()
     journal.delete_streams(stream.pk for stream in streams)
+
+
+def _find_streams(messages: Sequence[Message]) -> list[Stream]:
+    """A reply that was continued has several, and each holds its text up to there."""
+    found: dict[int, Stream] = {}
+    wanted = {message.stream_id for message in messages if message.stream_id}
+    while wanted:
+        rows = Stream.objects.in_bulk(wanted)
+        found |= rows
+        wanted = {row.continues_id for row in rows.values() if row.continues_id} - found.keys()
+    return list(found.values())

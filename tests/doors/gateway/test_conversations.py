@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -12,8 +13,11 @@ from chat.api.models import IdempotentRequest
 from chat.doors.gateway import items
 from chat.doors.gateway.items import build_items
 from chat.models import Conversation, DeletedSize, GatewayResponse, Message
+from chat.replies import continue_reply
 from chat.replies.handler import load_turns
 from chat.tool_parts.storage import MessageTools
+from streaming import lifecycle
+from streaming.lifecycle import STOPPED
 from streaming.models import Kind, State, Stream, StreamChunk
 from tests.doors.gateway.program import (
     Program,
@@ -246,6 +250,20 @@ def test_a_deleted_branch_leaves_the_others(program: Program, owner: User) -> No
     leaf = Conversation.objects.get().current_leaf
     assert leaf is not None
     assert leaf.content == "a"
+
+
+def test_nothing_stays_of_a_response_that_another_door_has_continued(
+    program: Program, owner: User
+) -> None:
+    id = program.ask("A", conversation=create(program))["id"]
+    write_response(id, "Beca", ending=STOPPED)
+    answer = Message.objects.get(stream=find_stream(id))
+    more = continue_reply(owner, answer=answer, request_id=uuid4())
+    assert lifecycle.claim_stream(lifecycle.register_worker("test"), more.stream)
+    program.send("DELETE", f"/responses/{id}")
+    assert not Message.objects.exists()
+    assert not Stream.objects.exists()
+    assert not StreamChunk.objects.exists()
 
 
 def test_a_deleted_response_stays_in_the_context_of_those_that_continue_it(
