@@ -105,6 +105,9 @@ def read_chat_request(body: Mapping[str, Any]) -> ChatCompletionRequest:
     for name in ("model", "messages"):
         require(given, name)
     limit = "max_completion_tokens" if "max_completion_tokens" in given else "max_tokens"
+    if given.get("max_tokens", given.get(limit)) != given.get(limit):
+        sentence = _("Send either “max_tokens” or “max_completion_tokens”.")
+        raise build_invalid("max_tokens", sentence)
     fields = {
         "max_tokens": limit,
         "temperature": "temperature",

@@ -130,6 +130,7 @@ def test_a_stopped_completion_does_not_look_complete(
         ({"messages": "hi"}, "messages"),
         ({"messages": [{"role": "user", "content": ""}]}, "messages"),
         ({"messages": [{"role": "system", "content": "x" * 100_001}, *MESSAGES]}, "messages"),
+        ({"max_tokens": 5, "max_completion_tokens": 6}, "max_tokens"),
         ({"model": "gpt-4.1", "max_tokens": 9_999_999}, "max_tokens"),
         ({"model": "gpt-4.1", "max_completion_tokens": 9_999_999}, "max_completion_tokens"),
         (
