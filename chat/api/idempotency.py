@@ -105,12 +105,16 @@ def _check_repetition(
     if row.digest != digest:
         raise build_key_reused()
     if not has_effect(user, row.request_id):
-        raise Problem(410, "gone", _("What this request has written was deleted since."))
+        raise build_gone()
 
 
 def build_key_reused() -> Problem:
     text = _("This idempotency key was used for another request. Use a new key for a new one.")
     return Problem(409, "key_reused", text)
+
+
+def build_gone() -> Problem:
+    return Problem(410, "gone", _("What this request has written was deleted since."))
 
 
 def delete_old_requests() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from chat.api.idempotency import RequestOnce
+from chat.api.idempotency import RequestOnce, build_gone, build_key_reused
 from chat.doors.gateway.errors import build_invalid, name_parameter
 from chat.doors.gateway.message_input import join_texts
 from chat.doors.gateway.models import GatewayResponse
@@ -19,7 +20,7 @@ from chat.doors.gateway.references import resolve_references
 from chat.doors.gateway.response_request import ReplyRequest
 from chat.doors.gateway.tool_input import check_calls
 from chat.models import Conversation, Message
-from chat.replies import ReplyRejected, ReplySettings, answer_turns
+from chat.replies import ReplyRejected, ReplySettings, answer_turns, find_reply
 from chat.replies.handler import load_turns
 from chat.replies.settings import MAX_SYSTEM_PROMPT_CHARS, SETTINGS, require_model
 from chat.tool_parts.storage import NO_TOOLS, load_tools, restore_states
@@ -46,12 +47,24 @@ class Place:
 def start_response(user: User, request: ReplyRequest, once: RequestOnce) -> GatewayResponse:
     """The row of the reply, or that of an earlier request with the same key. Raises Problem and
     DoesNotExist."""
-    if once.is_repeated:
-        return GatewayResponse.objects.owned_by(user).get(stream__request_id=once.id)
+    if once.is_repeated or find_reply(user, once.id):
+        return _find_started(user, once.id)
     try:
         return _start_response(user, request, once)
     except ReplyRejected as error:
         raise name_parameter(error, request.names) from error
+
+
+def _find_started(user: User, request_id: UUID) -> GatewayResponse:
+    """The row of an earlier request, also when that of its key was deleted for its age. Raises
+    Problem."""
+    rows = GatewayResponse.objects.select_related("conversation", "stream")
+    row = rows.filter(user=user, stream__request_id=request_id).first()
+    if row is None:
+        raise build_key_reused()  # for the reply of another door
+    if row.conversation.deleted_at is not None:
+        raise build_gone()
+    return row
 
 
 def _start_response(user: User, request: ReplyRequest, once: RequestOnce) -> GatewayResponse:

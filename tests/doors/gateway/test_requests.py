@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 
 from accounts.api_keys import keys
 from accounts.models import User
 from accounts.tokens.models import Scope
+from chat.api.models import IdempotentRequest
 from chat.doors.gateway.models import GatewayResponse
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.models import Conversation, Message
@@ -347,6 +349,33 @@ def test_an_idempotency_key_makes_one_response(program: Program) -> None:
     other = program.post("/responses", body | {"input": "How?"}, Idempotency_Key="k")
     assert (other.status_code, other.data["error"]["code"]) == (409, "key_reused")
     assert Stream.objects.count() == 1
+
+
+@pytest.mark.parametrize("path", ["/responses", "/chat/completions"])
+def test_a_key_is_known_after_its_row_was_deleted_for_its_age(
+    program: Program, owner: User, path: str
+) -> None:
+    name = "input" if path == "/responses" else "messages"
+    body = {"model": "demo", "stream": True, name: [{"role": "user", "content": "Why?"}]}
+    for _ in range(2):
+        assert program.post(path, body, Idempotency_Key="k").status_code == 200
+        IdempotentRequest.objects.all().delete()  # as workers do after 30 days
+    assert Stream.objects.count() == GatewayResponse.objects.count() == 1
+    Conversation.objects.update(deleted_at=Now())
+    gone = program.post(path, body, Idempotency_Key="k")
+    assert (gone.status_code, gone.data["error"]["code"]) == (404, "gone")
+
+
+def test_a_key_of_a_chat_makes_no_response(program: Program, owner: User) -> None:
+    writer = Program.of(owner, Scope.WRITE)
+    headers = writer.headers | {"Idempotency-Key": "k"}
+    sent = {"text": "Why?", "model": "demo"}
+    path, kind = "/api/conversations", "application/json"
+    assert writer.client.post(path, sent, kind, headers=headers).status_code == 201
+    IdempotentRequest.objects.all().delete()
+    body = {"model": "demo", "input": "Why?", "background": True}
+    reused = program.post("/responses", body, Idempotency_Key="k")
+    assert (reused.status_code, reused.data["error"]["code"]) == (409, "key_reused")
 
 
 def test_others_get_the_same_answer_as_for_nothing(
