@@ -118,6 +118,7 @@ def test_no_reasoning_model_takes_a_temperature() -> None:
 
 def test_efforts_are_offered_for_models_that_take_them() -> None:
     assert catalog.get_model("gpt-6.2-sol").efforts
+    assert "none" in catalog.get_model("gpt-5.5").efforts
     assert not catalog.get_model("gpt-4o").efforts
     assert not catalog.get_model("demo").efforts
 
