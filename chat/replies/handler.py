@@ -35,6 +35,8 @@ EXACT = "exact"
 """The argument of a reply whose model gets all turns as a program sent them."""
 TOOLS = "tools"
 """The argument with the functions that the model may call."""
+VERBOSITY = "verbosity"
+"""The argument with OpenAI's word for how much the model should write."""
 
 TEMPORARY_KEPT_FOR = timedelta(hours=1)
 """How long a temporary conversation stays after the end of its last reply, if nobody reads it."""
@@ -85,6 +87,7 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
         max_tokens=chosen.max_tokens,
         temperature=chosen.temperature,
         reasoning_effort=chosen.reasoning_effort or None,
+        verbosity=stream.arguments.get(VERBOSITY),
         background=stream.owner.background_replies,
         cache_key=_build_cache_key(answer),
     )

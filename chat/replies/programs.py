@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -25,7 +26,7 @@ from chat.replies.creation import (
     once_per_request,
 )
 from chat.replies.errors import EMPTY_MESSAGE, ReplyRejected
-from chat.replies.handler import EXACT, TOOLS
+from chat.replies.handler import EXACT, TOOLS, VERBOSITY
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from chat.tool_parts.storage import save_tools
 from streaming.providers.tools import Tools
@@ -50,15 +51,19 @@ def answer_turns(
     is_temporary: bool = False,
     other_chars: int = 0,
     tools: Tools | None = None,
+    verbosity: str = "",
 ) -> Reply:
     """Ask the last turn, after the others: in a new conversation of this door, or in an existing
     one, below a message or at its end. `other_chars` are those that the door stores beside it. The
-    model may call the `tools`. Raises ReplyRejected."""
+    model may call the `tools`. Only models that know it take a `verbosity`. Raises
+    ReplyRejected."""
     if not turns or turns[-1].role != "user":
         raise ReplyRejected("no_question", _("The last message must be one of the user."))
     if turns[-1].is_empty:
         raise ReplyRejected("empty", EMPTY_MESSAGE)
-    arguments = {EXACT: True} | ({TOOLS: tools.to_json()} if tools else {})
+    arguments: dict[str, Any] = {EXACT: True}
+    arguments |= {TOOLS: tools.to_json()} if tools else {}
+    arguments |= {VERBOSITY: verbosity} if verbosity else {}
     model = require_model(user, reply_settings.model, reply_settings.provider)
     fitted = validate_settings(reply_settings, model)
     size = sum(turn.length for turn in turns)

@@ -93,7 +93,8 @@ class Upstream:
 class Request:
     """The request for a reply. Fields that are None are not sent.
 
-    `reasoning_effort` is the provider's own word (low, medium, high, …). `background` asks the
+    `reasoning_effort` is the provider's own word (low, medium, high, …), and `verbosity` is one of
+    OpenAI's alone. `background` asks the
     provider to keep a copy of the reply, if it can; deltas then have a checkpoint. A request with
     `upstream` continues from there instead of asking anew. `cache_key` is the same for all requests
     that begin alike, such as those of a conversation; without one, none of the text is sent again.
@@ -109,6 +110,7 @@ class Request:
     temperature: float | None = None
     upstream: Upstream | None = None
     reasoning_effort: str | None = None
+    verbosity: str | None = None
     background: bool = False
     cache_key: str = ""
     omitted: frozenset[str] = frozenset()

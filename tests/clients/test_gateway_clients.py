@@ -28,6 +28,8 @@ from tools.services.python_environment import Missing
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(900)]
 
 MODEL = MODELS["openai"]
+PLAIN_MODEL = MODEL.partition("/")[2]
+"""A name that clients know, for which some send settings of their own."""
 WORDS = tuple(f"tide {number} \N{WATER WAVE}\r\n" for number in range(60))
 LONG = tuple(f"word {number}, " for number in range(400))
 CUTS = 20
@@ -124,25 +126,25 @@ def question(kind: Kind) -> str:
     return f"question of {kind} {uuid4()}"
 
 
-@pytest.mark.parametrize("provider_name", MODELS)
+@pytest.mark.parametrize("model", [*MODELS.values(), PLAIN_MODEL])
 def test_a_client_gets_a_whole_reply_of_each_provider(
-    site: Site, kind: Kind, question: str, provider_name: str
+    site: Site, kind: Kind, question: str, model: str
 ) -> None:
     text = site.script(question, *WORDS, delay=0.01)
-    client = site.open(kind, question=question, model=MODELS[provider_name])
+    client = site.open(kind, question=question, model=model)
     site.check(client, question, text)
 
 
-@pytest.mark.parametrize("provider_name", MODELS)
+@pytest.mark.parametrize(("provider_name", "model"), [*MODELS.items(), ("openai", PLAIN_MODEL)])
 def test_a_client_uses_a_function_of_its_own(
-    site: Site, kind: Kind, question: str, provider_name: str
+    site: Site, kind: Kind, question: str, provider_name: str, model: str
 ) -> None:
     output = f"It rains, says {uuid4()}."
     call = ToolCall("call_1", "get_weather", json.dumps({"city": CITY}))
     reply = encode_reply(provider_name, ToolReply((call,), thought="Hm."))
     site.fake.script(script_body(reply, prompt=question))
     text = site.script(output, *WORDS, delay=0.01)
-    client = site.open(kind, question=question, model=MODELS[provider_name], tool_output=output)
+    client = site.open(kind, question=question, model=model, tool_output=output)
     last = client.wait_for_end()
     assert client.get("city") == CITY
     assert (last["end"], last["values"]) == (COMPLETED.get(kind, "completed"), text), last

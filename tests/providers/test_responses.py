@@ -9,7 +9,7 @@ import pytest
 from streaming.events import Delta, Finish
 from streaming.providers import errors
 from streaming.providers.adapter import BackgroundAdapter, ReplyEvent
-from streaming.providers.openai import auto, responses
+from streaming.providers.openai import auto, chat_completions, responses
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Upstream
@@ -65,6 +65,14 @@ def test_a_limit_below_the_apis_minimum_is_raised_to_it() -> None:
     sent = responses.build_body(replace(REQUEST, max_tokens=5), is_official=True)
     assert sent["max_output_tokens"] == 16
     assert sent["stream_options"] == {"include_obfuscation": False}
+
+
+def test_a_verbosity_is_sent_only_if_it_was_asked_for() -> None:
+    for build in (responses.build_body, chat_completions.build_body):
+        assert "verbosity" not in str(build(REQUEST, is_official=True))
+    asked = replace(REQUEST, verbosity="low")
+    assert responses.build_body(asked, is_official=True)["text"] == {"verbosity": "low"}
+    assert chat_completions.build_body(asked, is_official=True)["verbosity"] == "low"
 
 
 async def test_an_organisation_without_summaries_is_not_asked_again(fake: Fake) -> None:

@@ -13,6 +13,7 @@ from chat.doors.gateway.message_input import MessageInput, read_input, require_t
 from chat.doors.gateway.parameters import (
     Check,
     boolean,
+    choice,
     integer,
     mapping,
     metadata,
@@ -27,6 +28,7 @@ from chat.doors.gateway.response_request import (
     MAX_EFFORT_CHARS,
     MAX_KEY_CHARS,
     MAX_TOKENS,
+    VERBOSITIES,
     ReplyRequest,
     require,
 )
@@ -52,6 +54,7 @@ CHECKS: Mapping[str, Check] = {
     "max_tokens": integer(1, MAX_TOKENS),
     "max_completion_tokens": integer(1, MAX_TOKENS),
     "reasoning_effort": text(MAX_EFFORT_CHARS),
+    "verbosity": choice(*VERBOSITIES),
     "tools": read_chat_tools,
     "tool_choice": read_choice,
     "parallel_tool_calls": boolean,
@@ -68,7 +71,6 @@ CHECKS: Mapping[str, Check] = {
     "functions": only([]),
     "response_format": mapping(type=only("text")),
     "modalities": only(["text"]),
-    "verbosity": only("medium"),
     "service_tier": only("auto", "default"),
     # Without an effect here
     "user": text(MAX_KEY_CHARS),
@@ -113,12 +115,19 @@ def read_chat_request(body: Mapping[str, Any]) -> ChatCompletionRequest:
         "temperature": "temperature",
         "reasoning_effort": "reasoning_effort",
     }
+    names = {
+        "model": "model",
+        "input": "messages",
+        "system_prompt": "messages",
+        "verbosity": "verbosity",
+    }
     store = given.get("store", False)  # as at OpenAI, where only responses are stored by default
     reply = ReplyRequest(
         model=given["model"],
         input=given["messages"],
         settings={name: given[field] for name, field in fields.items() if field in given},
-        names=fields | {"model": "model", "input": "messages", "system_prompt": "messages"},
+        verbosity=given.get("verbosity", ""),
+        names=fields | names,
         parameters={name: given[name] for name in KEPT if name in given} | {"store": store},
         stream=given.get("stream", False),
         has_top_p="top_p" in given,

@@ -11,7 +11,7 @@ from chat.doors.gateway import ids
 from chat.doors.gateway.models import GatewayResponse
 from chat.doors.gateway.output import Output, build_items
 from chat.doors.gateway.tool_objects import describe_tools
-from chat.replies.handler import read_tools
+from chat.replies.handler import VERBOSITY, read_tools
 from chat.replies.usage import read_usage
 from streaming.models import State, Stream
 
@@ -90,6 +90,7 @@ def build_beginning(row: GatewayResponse, stream: Stream) -> dict[str, Any]:
         parameters |= describe_tools(tools)
     if named := parameters.get("conversation"):
         parameters["conversation"] = {"id": named}
+    verbosity = {"verbosity": stream.arguments[VERBOSITY]} if VERBOSITY in stream.arguments else {}
     reasoning = dict.fromkeys(("effort", "summary")) | parameters.pop("reasoning", {})
     temperature = stream.arguments.get("temperature")
     return {
@@ -100,6 +101,7 @@ def build_beginning(row: GatewayResponse, stream: Stream) -> dict[str, Any]:
         "completed_at": None,
         **parameters,
         "reasoning": reasoning,
+        "text": DEFAULTS["text"] | verbosity,
         "temperature": 1.0 if temperature is None else temperature,
         "max_output_tokens": stream.arguments.get("max_tokens"),
         "status": "queued" if parameters.get("background") else "in_progress",

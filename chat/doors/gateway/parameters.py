@@ -75,6 +75,18 @@ def only(*values: Any) -> Check:
     return check
 
 
+def choice(*values: str) -> Check:
+    """One of these texts."""
+
+    def check(name: str, value: Any) -> Any:
+        if value not in values:
+            sentence = _("“%(name)s” must be one of %(values)s.")
+            raise build_invalid(name, sentence % {"name": name, "values": ", ".join(values)})
+        return value
+
+    return check
+
+
 def number_that_is(expected: float) -> Check:
     def check(name: str, value: Any) -> float:
         if number(-1e9, 1e9)(name, value) != expected:

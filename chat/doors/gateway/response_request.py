@@ -13,6 +13,7 @@ from chat.doors.gateway.message_input import MAX_ID_CHARS, MessageInput, read_in
 from chat.doors.gateway.parameters import (
     Check,
     boolean,
+    choice,
     integer,
     mapping,
     metadata,
@@ -31,6 +32,10 @@ from streaming.providers.tools import Tools
 MAX_TOKENS = 10_000_000
 MAX_EFFORT_CHARS = 20
 MAX_KEY_CHARS = 512
+ENCRYPTED_REASONING = "reasoning.encrypted_content"
+"""Some clients ask every reasoning model for it, to send it back. It would have no effect: what a
+call needs is kept here, and no model is sent the reasoning of earlier replies."""
+VERBOSITIES = ("low", "medium", "high")
 
 
 def _read_conversation(name: str, value: Any) -> str:
@@ -51,8 +56,14 @@ CHECKS: Mapping[str, Check] = {
     "conversation": _read_conversation,
     "max_output_tokens": integer(1, MAX_TOKENS),
     "temperature": number(0, 2),
-    "reasoning": mapping(effort=text(MAX_EFFORT_CHARS), summary=only("auto")),
+    "reasoning": mapping(
+        effort=text(MAX_EFFORT_CHARS),
+        summary=only("auto"),
+        context=only("auto", "current_turn", "all_turns"),  # without an effect here
+        mode=only("standard"),
+    ),
     "metadata": metadata,
+    "text": mapping(format=mapping(type=only("text")), verbosity=choice(*VERBOSITIES)),
     "tools": read_response_tools,
     "tool_choice": read_choice,
     "parallel_tool_calls": boolean,
@@ -62,11 +73,10 @@ CHECKS: Mapping[str, Check] = {
     "frequency_penalty": number_that_is(0),
     "top_logprobs": integer(0, 0),
     "truncation": only("disabled"),
-    "text": mapping(format=mapping(type=only("text")), verbosity=only("medium")),
     "service_tier": only("auto", "default"),
     "stream_options": mapping(include_obfuscation=only(False)),
-    "include": only([]),
     # Without an effect here
+    "include": only([], [ENCRYPTED_REASONING]),
     "max_tool_calls": integer(1, MAX_TOKENS),
     "user": text(MAX_KEY_CHARS),
     "safety_identifier": text(MAX_KEY_CHARS),
@@ -119,6 +129,7 @@ class ReplyRequest:
     parameters: Mapping[str, Any]
     instructions: str = ""
     has_top_p: bool = False
+    verbosity: str = ""
     stream: bool = False
     background: bool = False
     store: bool = True
@@ -134,6 +145,7 @@ NAMES = {
     "max_tokens": "max_output_tokens",
     "temperature": "temperature",
     "reasoning_effort": "reasoning.effort",
+    "verbosity": "text.verbosity",
 }
 
 
@@ -147,9 +159,10 @@ def read_response_request(body: Mapping[str, Any]) -> ReplyRequest:
         input=given["input"],
         settings=_read_settings(given),
         names=NAMES,
-        parameters={name: given[name] for name in ECHOED if name in given},
+        parameters=_choose_shown(given),
         has_top_p="top_p" in given,
         instructions=given.get("instructions", ""),
+        verbosity=given.get("text", {}).get("verbosity", ""),
         stream=given.get("stream", False),
         background=given.get("background", False),
         store=given.get("store", True),
@@ -164,6 +177,14 @@ def read_response_request(body: Mapping[str, Any]) -> ReplyRequest:
 def require(given: Mapping[str, Any], name: str) -> None:
     if name not in given:
         raise build_missing(name)
+
+
+def _choose_shown(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A context of reasoning is shown where it has an effect, so it is left out."""
+    shown = {name: given[name] for name in ECHOED if name in given}
+    if "reasoning" in shown:
+        shown["reasoning"] = {n: v for n, v in shown["reasoning"].items() if n != "context"}
+    return shown
 
 
 def _read_settings(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,10 @@ from streaming.providers.types import Turn
 UNCUT_PROVIDERS = frozenset({"demo", "openai", "anthropic"})
 """Providers whose models have a `top_p` of 1 if none is sent. Google's have another, and so may any
 compatible server."""
+
+VERBOSE_MODELS = re.compile(r"gpt-([5-9]|\d\d)")
+"""OpenAI's models that take a verbosity. The others have the usual one."""
+USUAL_VERBOSITY = "medium"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,7 @@ def _start_response(user: User, request: ReplyRequest, once: RequestOnce) -> Gat
         is_temporary=not request.store,
         other_chars=len(json.dumps(dict(request.parameters))) + len(developer),
         tools=request.tools,
+        verbosity="" if request.verbosity == USUAL_VERBOSITY else request.verbosity,
     )
     return GatewayResponse.objects.create(
         stream=reply.stream,
@@ -142,6 +148,9 @@ def _choose_settings(user: User, request: ReplyRequest, system: str) -> ReplySet
     model = require_model(user, request.model)
     if request.has_top_p and model.provider not in UNCUT_PROVIDERS:
         raise build_unsupported("top_p")
+    is_verbose = model.provider == "openai" and VERBOSE_MODELS.match(model.id)
+    if request.verbosity not in ("", USUAL_VERBOSITY) and not is_verbose:
+        raise build_unsupported(request.names["verbosity"])
     chosen: dict[str, Any] = {}
     for name, value in request.settings.items():
         if SETTINGS[name].accepts(value, model):

@@ -144,6 +144,8 @@ def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
         body["temperature"] = request.temperature
     if request.reasoning_effort is not None:
         body["reasoning_effort"] = request.reasoning_effort
+    if request.verbosity is not None:
+        body["verbosity"] = request.verbosity
     if "prompt_cache_key" in hints:
         body["prompt_cache_key"] = request.cache_key
     return body

@@ -180,6 +180,8 @@ def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
     effort = {"effort": request.reasoning_effort} if request.reasoning_effort is not None else {}
     if reasoning := effort | ({"summary": "auto"} if "reasoning_summary" in hints else {}):
         body["reasoning"] = reasoning
+    if request.verbosity is not None:
+        body["text"] = {"verbosity": request.verbosity}
     return body
 
 

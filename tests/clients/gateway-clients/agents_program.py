@@ -7,7 +7,14 @@ import json
 import sys
 from typing import Any
 
-from agents import Agent, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled
+from agents import (
+    Agent,
+    OpenAIResponsesModel,
+    Runner,
+    function_tool,
+    set_default_openai_client,
+    set_tracing_disabled,
+)
 from openai import AsyncOpenAI
 
 
@@ -27,7 +34,10 @@ async def follow(task: dict[str, Any]) -> None:
             return output
 
         tools.append(get_weather)
-    agent = Agent("Asker", model=OpenAIResponsesModel(task["model"], client), tools=tools)
+    # By a plain name the SDK knows the model, and sends the settings that it has for it.
+    model = OpenAIResponsesModel(task["model"], client) if "/" in task["model"] else task["model"]
+    set_default_openai_client(client)
+    agent = Agent("Asker", model=model, tools=tools)
     text, end = "", ""
     result = Runner.run_streamed(agent, task["question"])
     async for event in result.stream_events():

@@ -39,6 +39,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"made_up": 1}, "made_up"),
     ({"max_completion_tokens": "x"}, "max_completion_tokens"),
     ({"reasoning_effort": "high"}, "reasoning_effort"),
+    ({"verbosity": "low"}, "verbosity"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, ""),
     ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0].tool_calls[0]"),
     ({"messages": [{"type": "item_reference", "id": "msg_1"}]}, "messages[0].type"),

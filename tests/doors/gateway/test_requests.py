@@ -33,14 +33,14 @@ HARMLESS: dict[str, Any] = {
     "tools": [],
     "tool_choice": "none",
     "truncation": "disabled",
-    "text": {"format": {"type": "text"}},
+    "text": {"format": {"type": "text"}, "verbosity": "medium"},
     "service_tier": "auto",
     "parallel_tool_calls": False,
     "user": "me",
     "safety_identifier": "me",
     "prompt_cache_key": "mine",
     "stream_options": {"include_obfuscation": False},
-    "include": [],
+    "include": ["reasoning.encrypted_content"],
     "top_p": 1,
     "temperature": 1,
     "top_logprobs": 0,
@@ -49,7 +49,7 @@ HARMLESS: dict[str, Any] = {
     "metadata": {"ticket": "17"},
     "instructions": "Be brief.",
     "previous_response_id": None,
-    "reasoning": None,
+    "reasoning": {"summary": "auto", "context": "all_turns", "mode": "standard"},
 }
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AA"}
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
@@ -60,7 +60,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"truncation": "auto"}, "truncation", "unsupported_parameter"),
     ({"text": {"format": {"type": "json_object"}}}, "text.format.type", "unsupported_parameter"),
     ({"text": {"shape": 1}}, "text.shape", "unknown_parameter"),
-    ({"include": ["reasoning.encrypted_content"]}, "include", "unsupported_parameter"),
+    ({"text": {"verbosity": "low"}}, "text.verbosity", "unsupported_parameter"),
+    ({"text": {"verbosity": "x"}}, "text.verbosity", "invalid_value"),
+    ({"reasoning": {"mode": "pro"}}, "reasoning.mode", "unsupported_parameter"),
+    ({"include": ["message.output_text.logprobs"]}, "include", "unsupported_parameter"),
     ({"prompt": {"id": "p"}}, "prompt", "unsupported_parameter"),
     ({"seed": 1}, "seed", "unknown_parameter"),
     ({"reasoning": {"effort": "high"}}, "reasoning.effort", "unsupported_parameter"),
@@ -121,6 +124,7 @@ def test_values_without_an_effect_are_accepted_and_shown(program: Program) -> No
     for name in ("tools", "truncation", "user", "safety_identifier", "prompt_cache_key"):
         assert shown[name] == HARMLESS[name]
     assert shown["parallel_tool_calls"] is False
+    assert shown["reasoning"] == {"effort": None, "summary": "auto", "mode": "standard"}
     assert (shown["tool_choice"], shown["service_tier"]) == ("none", "default")
     assert (shown["metadata"], shown["instructions"]) == ({"ticket": "17"}, "Be brief.")
     assert (shown["status"], shown["background"], shown["store"]) == ("queued", True, True)
@@ -330,6 +334,10 @@ def test_a_setting_that_was_asked_for_is_sent(program: Program, owner: User) -> 
     assert find_stream(takes).arguments["temperature"] == 1
     takes_none = program.ask(model="gpt-5.5", temperature=1)["id"]
     assert find_stream(takes_none).arguments["temperature"] is None
+    brief = program.ask(model="gpt-5.5", text={"verbosity": "low"})
+    assert brief["text"]["verbosity"] == find_stream(brief["id"]).arguments["verbosity"] == "low"
+    verbose: dict[str, Any] = {"model": "gpt-4.1", "input": "?", "text": {"verbosity": "low"}}
+    assert program.post("/responses", verbose).data["error"]["param"] == "text.verbosity"
     body = {"model": "gpt-5.5", "input": "Why?", "background": True, "temperature": 0.5}
     assert program.post("/responses", body).data["error"]["param"] == "temperature"
     google = next(
