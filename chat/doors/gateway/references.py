@@ -34,6 +34,7 @@ def resolve_references(user: User, turns: Sequence[Turn | ItemReference]) -> lis
     messages = _find_messages(user, references)
     tools = load_tools(messages.keys())
     find_ids = cache(lambda pk: _list_ids(messages[pk], tools.get(pk, NO_TOOLS)))
+    find_streamed_ids = cache(lambda pk: _list_streamed_ids(messages[pk]))
     named = {reference.id for reference in references}
     taken: set[UUID] = set()
     resolved: list[Turn] = []
@@ -48,7 +49,8 @@ def resolve_references(user: User, turns: Sequence[Turn | ItemReference]) -> lis
         if message.stream is not None and message.stream.ended_at is None:
             text = _("The response with the item “%(id)s” has not ended yet. Wait for it.")
             raise build_invalid(turn.param, text % {"id": turn.id})
-        if turn.id not in find_ids(message.pk):
+        # The ids of events are seldom others, and it takes a journal to know them.
+        if turn.id not in find_ids(message.pk) and turn.id not in find_streamed_ids(message.pk):
             raise _build_not_found(turn)
         if message.pk not in taken and not turn.id.startswith(ids.REASONING):
             taken.add(message.pk)
@@ -87,16 +89,20 @@ def _find_messages(user: User, references: Sequence[ItemReference]) -> dict[UUID
 
 
 def _list_ids(message: Message, parts: MessageTools) -> set[str]:
-    """Of the items as lists show them, and as the response does or its events did. Those have
-    several messages if there was reasoning between them."""
-    found = {item["id"] for item in build_items(message, parts)}
-    if message.stream is not None:
-        try:
-            output = load_output(message.stream, message.pk)
-            found |= {run.id for run in (*output.runs, *output.streamed)}
-        except StreamNotFound:  # it is being deleted
-            return found
-    return found
+    """Of the items as lists show them."""
+    return {item["id"] for item in build_items(message, parts)}
+
+
+def _list_streamed_ids(message: Message) -> set[str]:
+    """Of the items as the response shows them or its events did. Those have several messages if
+    there was reasoning between them."""
+    if message.stream is None:
+        return set()
+    try:
+        output = load_output(message.stream, message.pk)
+    except StreamNotFound:  # it is being deleted
+        return set()
+    return {run.id for run in (*output.runs, *output.streamed)}
 
 
 def _build_not_found(reference: ItemReference) -> Problem:

@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from accounts.models import User
 from chat import conversations
 from chat.doors.gateway import starting
+from chat.doors.gateway.message_input import ItemReference
+from chat.doors.gateway.references import resolve_references
 from chat.doors.gateway.removal import remove_message
 from chat.models import Conversation, Message
 from chat.replies.handler import load_turns
 from chat.replies.programs import ROW_CHARS
+from streaming.models import Kind
 from tests.doors.gateway.program import Program, count_chars, create, write_response
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +115,20 @@ def test_no_response_is_accepted_in_a_conversation_that_is_being_deleted(
     monkeypatch.setattr(conversations, "soft_delete", ask_before)
     assert program.send("DELETE", f"/responses/{first}").status_code == 200
     assert [answer.data["error"]["code"] for answer in refused] == ["previous_response_not_found"]
+
+
+def test_references_to_messages_read_no_journal(
+    program: Program, owner: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    references = []
+    for number in range(5):
+        id = program.ask(f"Q{number}")["id"]
+        write_response(id, (Kind.REASONING, "Hm"), f"A{number}")
+        items = program.get(f"/responses/{id}").data["output"]
+        references += [ItemReference(item["id"], "input") for item in items]
+    with django_assert_num_queries(2):  # messages, and their tool calls and outputs
+        turns = resolve_references(owner, references)
+    assert [turn.text for turn in turns] == [f"A{number}" for number in range(5)]
 
 
 def test_the_turns_of_a_conversation_are_read_by_two_queries(
