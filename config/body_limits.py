@@ -12,8 +12,10 @@ from django.conf import settings
 from django.db.utils import Error
 from django.utils.translation import gettext_lazy as _
 
+from config.body_budget import BodyReservation
 from config.credential_owners import credential_owners
 from streaming.asgi import ASGIApp, Receive, Send
+from streaming.doors.client_identity import get_rate_limit_address
 from streaming.doors.credentials import get_credential
 
 MAX_ANONYMOUS_BYTES = 256 * 1024
@@ -28,9 +30,10 @@ BODY_TIMEOUT_SECONDS = 120
 LINGERING_CLOSE_SECONDS = 2.0
 """The time for which a refused client may go on sending."""
 READ_BLOCK_BYTES = 64 * 1024
-SERVICE_UNAVAILABLE = 503
+RETRY_SECONDS = 5
 
 TOO_LARGE_MESSAGE = _("This is too long for one request. Send less text.")
+TOO_MUCH_MESSAGE = _("You are sending too much at once. Try again in a moment.")
 DATABASE_AWAY_MESSAGE = _("Holdfast can’t reach its database. Try again in a moment.")
 TOO_SLOW_MESSAGE = _("The request took too long to arrive. Try again.")
 
@@ -63,39 +66,62 @@ class BodyTooLarge(Exception):
     """The body is larger than it may be."""
 
 
+class TooMuchAtOnce(Exception):
+    """All bodies of this client together are larger than they may be."""
+
+
 def limit_body(app: ASGIApp) -> ASGIApp:
-    """Call the application once the body is complete. Answer 413 for a body that is too large, and
-    408 for one that does not arrive in time."""
+    """Call the application once the body is complete. Answer 413 for a body that is too large, or
+    one of too many at once, and 408 for one that does not arrive in time."""
 
     async def limited_app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        headers = scope["headers"]
-        most = max_body_bytes(scope["method"], headers)
-        with SpooledTemporaryFile(MAX_BUFFERED_BODY_BYTES) as file:
+        with (
+            SpooledTemporaryFile(MAX_BUFFERED_BODY_BYTES) as file,
+            BodyReservation(scope["headers"], get_rate_limit_address(scope)) as reservation,
+        ):
             try:
                 async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
-                    if (length := _content_length(headers)) > most:
-                        if length > max_body_bytes_if_signed_in(scope["method"], headers):
-                            raise BodyTooLarge
-                        most = await _look_up_max_body_bytes(scope["method"], headers)
-                    if length > most:
-                        raise BodyTooLarge
-                    is_complete = await _read_body(receive, file, scope, most)
+                    most = await _check_length(scope)
+                    is_complete = await _read_body(receive, file, scope, most, reservation)
             except BodyTooLarge:
                 await _send_error(receive, send, 413, TOO_LARGE_MESSAGE)
+            except TooMuchAtOnce:
+                await _send_error(receive, send, 413, TOO_MUCH_MESSAGE, RETRY_SECONDS)
             except TimeoutError:
                 await _send_error(receive, send, 408, TOO_SLOW_MESSAGE)
             except Error:
-                await _send_error(receive, send, SERVICE_UNAVAILABLE, DATABASE_AWAY_MESSAGE)
+                await _send_error(receive, send, 503, DATABASE_AWAY_MESSAGE, RETRY_SECONDS)
             else:
                 if is_complete:
                     file.seek(0)
-                    await app(scope, _replay_body(file, receive), send)
+                    await app(scope, _replay_body(file, receive, reservation), send)
 
     return limited_app
 
 
-async def _read_body(receive: Receive, file: Any, scope: Mapping[str, Any], max_bytes: int) -> bool:
-    """Return False if the client disconnected first."""
+async def _check_length(scope: Mapping[str, Any]) -> int:
+    """Return the most bytes that the body may have. Raises BodyTooLarge, and Error during an outage
+    of the database."""
+    method, headers = scope["method"], scope["headers"]
+    length, most = _content_length(headers), max_body_bytes(method, headers)
+    if length > most:
+        if length > max_body_bytes_if_signed_in(method, headers):
+            raise BodyTooLarge
+        most = await _look_up_max_body_bytes(method, headers)
+    if length > most:
+        raise BodyTooLarge
+    return most
+
+
+async def _read_body(
+    receive: Receive,
+    file: Any,
+    scope: Mapping[str, Any],
+    max_bytes: int,
+    reservation: BodyReservation,
+) -> bool:
+    """Return False if the client disconnected first. A body is never refused for what visitors
+    send, if the database knows its session or token."""
     taken, has_looked_up = 0, False
     while True:
         message = await receive()
@@ -103,11 +129,15 @@ async def _read_body(receive: Receive, file: Any, scope: Mapping[str, Any], max_
             return False
         body = message.get("body", b"")
         taken += len(body)
-        if taken > max_bytes and not has_looked_up:
+        is_reserved = reservation.try_add(len(body))
+        if (taken > max_bytes or not is_reserved) and not has_looked_up:
             has_looked_up = True
             max_bytes = await _look_up_max_body_bytes(scope["method"], scope["headers"])
+            is_reserved = is_reserved or reservation.try_add(len(body))
         if taken > max_bytes:
             raise BodyTooLarge
+        if not is_reserved:
+            raise TooMuchAtOnce
         file.write(body)
         if not message.get("more_body"):
             return True
@@ -118,7 +148,7 @@ def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
     return int(lengths[0][:20]) if lengths else 0
 
 
-def _replay_body(file: Any, receive: Receive) -> Receive:
+def _replay_body(file: Any, receive: Receive, reservation: BodyReservation) -> Receive:
     complete = False
 
     async def receive_replayed() -> dict[str, Any]:
@@ -127,12 +157,17 @@ def _replay_body(file: Any, receive: Receive) -> Receive:
             return await receive()
         piece = file.read(READ_BLOCK_BYTES)
         complete = len(piece) < READ_BLOCK_BYTES
+        if complete:  # the answer may take as long as a reply
+            file.close()
+            reservation.release()
         return {"type": "http.request", "body": piece, "more_body": not complete}
 
     return receive_replayed
 
 
-async def _send_error(receive: Receive, send: Send, status: int, message: object) -> None:
+async def _send_error(
+    receive: Receive, send: Send, status: int, message: object, retry_after: int = 0
+) -> None:
     """Drop the rest of the body for a moment. Closing at once would lose the response for a client
     that is still sending."""
     text = f"{message}\n".encode()
@@ -140,7 +175,7 @@ async def _send_error(receive: Receive, send: Send, status: int, message: object
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(text)).encode()),
         (b"connection", b"close"),
-        *([(b"retry-after", b"5")] if status == SERVICE_UNAVAILABLE else []),
+        *([(b"retry-after", str(retry_after).encode())] if retry_after else []),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text, "more_body": True})

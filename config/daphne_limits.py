@@ -3,7 +3,6 @@ a file, and wait for headers as long as a byte arrives now and then."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,11 +12,13 @@ from twisted.internet import interfaces, reactor
 from twisted.web import http
 
 from chat.doors.registry import find_max_frame_bytes
+from config.body_budget import BodyReservation
 from config.body_limits import (
     BODY_TIMEOUT_SECONDS,
     LINGERING_CLOSE_SECONDS,
+    RETRY_SECONDS,
     TOO_LARGE_MESSAGE,
-    max_body_bytes,
+    TOO_MUCH_MESSAGE,
     max_body_bytes_if_signed_in,
 )
 from config.daphne_frames import PacedDaphneProtocol
@@ -40,6 +41,9 @@ TOO_LARGE_HEADERS = (
     b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Connection: close\r\nContent-Length: %d\r\n%b\r\n"
 )
+TOO_MUCH_HEADERS = TOO_LARGE_HEADERS.replace(
+    b"Connection:", b"Retry-After: %d\r\nConnection:" % RETRY_SECONDS
+)
 
 ASCII_ONLY_HEADERS = (
     b"sec-websocket-protocol",
@@ -53,14 +57,6 @@ log."""
 MAX_UNREAD_BYTES = 2 * 2**20
 """Bytes that wait for the client of a socket whose protocol has no acknowledgements. Uvicorn waits
 for the client instead."""
-MAX_UNKNOWN_BYTES_PER_ADDRESS = 16 * 2**20
-MAX_UNKNOWN_BYTES = 64 * 2**20
-"""Bytes of all incomplete bodies, beyond the limit of visitors, of sessions that this process does
-not know. Their users can't be looked up here; the application does so once the bodies are
-complete."""
-
-_unknown_bytes_by_address: Counter[str] = Counter()
-"""The number of such bytes of each address."""
 
 
 class LimitedRequest(http_protocol.WebRequest):
@@ -70,9 +66,7 @@ class LimitedRequest(http_protocol.WebRequest):
     _is_refused = False
     _received_bytes = 0
     _max_bytes = 0
-    _max_known_bytes = 0
-    _reserved_unknown_bytes = 0
-    _client_address = ""
+    _reservation: BodyReservation
 
     def gotLength(self, length: int | None) -> None:
         # Daphne would put this text of a client before every address that Django builds.
@@ -84,53 +78,29 @@ class LimitedRequest(http_protocol.WebRequest):
         ]
         # Twisted sets the public `method` once the body is complete, which is too late for a limit.
         method = self.channel._command.decode("latin-1")
-        self._max_known_bytes = max_body_bytes(method, headers)
         self._max_bytes = max_body_bytes_if_signed_in(method, headers)
-        if self._max_bytes > self._max_known_bytes:
-            peer = getattr(self.channel.transport.getPeer(), "host", "")
-            self._client_address = get_rate_limit_address({"client": (peer, 0), "headers": headers})
-            self.notifyFinish().addBoth(self._release_unknown_bytes)
+        peer = getattr(self.channel.transport.getPeer(), "host", "")
+        address = get_rate_limit_address({"client": (peer, 0), "headers": headers})
+        # The application counts the bytes once it has them.
+        self._reservation = BodyReservation(headers, address)
+        self.notifyFinish().addBoth(lambda _: self._reservation.release())
         too_large = length is not None and length > self._max_bytes
         super().gotLength(0 if too_large else length)
         if too_large:
             self._send_too_large()
 
     def handleContentChunk(self, data: bytes) -> None:
+        """Daphne can't look up the owner of a session that this process does not know. The
+        application does so once the body is complete."""
         self._received_bytes += len(data)
-        if self._received_bytes > self._max_bytes or (
-            not self._is_refused and not self._reserve_unknown_bytes(len(data))
-        ):
+        if self._received_bytes > self._max_bytes:
             self._send_too_large()
+        elif not self._is_refused and not self._reservation.try_add(len(data)):
+            self._send_too_large(TOO_MUCH_MESSAGE, TOO_MUCH_HEADERS)
         if not self._is_refused:
             super().handleContentChunk(data)
 
-    def _reserve_unknown_bytes(self, length: int) -> bool:
-        """Return whether so many more bytes of unknown sessions may be incomplete here."""
-        if (
-            self._max_bytes == self._max_known_bytes
-            or self._received_bytes <= self._max_known_bytes
-        ):
-            return True
-        if (
-            _unknown_bytes_by_address[self._client_address] + length > MAX_UNKNOWN_BYTES_PER_ADDRESS
-            or _unknown_bytes_by_address.total() + length > MAX_UNKNOWN_BYTES
-        ):
-            return False
-        _unknown_bytes_by_address[self._client_address] += length
-        self._reserved_unknown_bytes += length
-        return True
-
-    def _release_unknown_bytes(self, _: object) -> None:
-        _unknown_bytes_by_address[self._client_address] -= self._reserved_unknown_bytes
-        self._reserved_unknown_bytes = 0
-        if not _unknown_bytes_by_address[self._client_address]:
-            del _unknown_bytes_by_address[self._client_address]
-
     def requestReceived(self, *args: Any) -> None:
-        if self.requestHeaders.hasHeader(b"upgrade"):
-            self._release_unknown_bytes(
-                None
-            )  # the connection becomes a socket, and this request never finishes
         if self._is_refused:
             self.channel.loseConnection()
         else:
@@ -140,6 +110,8 @@ class LimitedRequest(http_protocol.WebRequest):
         if all(map(self._has_ascii_values, ASCII_ONLY_HEADERS)):
             with use_connection(self.channel):
                 super().process()
+            # Also for a connection that becomes a socket, whose request never finishes.
+            self._reservation.release()
         else:
             self.basic_error(400, b"Bad Request", "Invalid header value")
 
@@ -164,15 +136,18 @@ class LimitedRequest(http_protocol.WebRequest):
         headers = [(FORWARDED_PROTO, value) for value in values]
         return {"headers": headers, "scheme": "https" if self.isSecure() else "http"}
 
-    def _send_too_large(self) -> None:
+    def _send_too_large(
+        self, message: object = TOO_LARGE_MESSAGE, headers: bytes = TOO_LARGE_HEADERS
+    ) -> None:
         """Drop the rest of the body. Closing at once would lose the response for a client that is
         still sending."""
         if not self._is_refused:
             self._is_refused = True
             self.content.close()
-            text = f"{TOO_LARGE_MESSAGE}\n".encode()
-            headers = TOO_LARGE_HEADERS % (len(text), build_header_block(self._describe()))
-            self.channel.transport.write(headers + text)
+            self._reservation.release()
+            text = f"{message}\n".encode()
+            head = headers % (len(text), build_header_block(self._describe()))
+            self.channel.transport.write(head + text)
             self.channel.setTimeout(LINGERING_CLOSE_SECONDS)
 
 

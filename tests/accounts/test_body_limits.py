@@ -10,20 +10,23 @@ from django.db.utils import OperationalError
 from django.test import AsyncClient, Client
 
 from accounts.models import User
-from config import body_limits
+from config import body_budget, body_limits
+from config.body_budget import MAX_BODY_BYTES_PER_USER, BodyReservation
+from config.body_limits import MAX_ANONYMOUS_BYTES
 from config.credential_owners import CACHE_SECONDS, CredentialOwnerCache
 from config.request_queue import USER_ID_KEY
 from streaming.doors.credentials import Credential
 from tests.factories import sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LONG_BODY = b"x" * 2**20
+LONG_BODY_BYTES = 2**20
+LONG_BODY = b"x" * LONG_BODY_BYTES
 
 
-async def send_long_body(session: str, *, with_length: bool) -> list[Any]:
-    """Return the body that the application gets, or the status of a refusal."""
+async def send_long_body(session: str, *, with_length: bool, body: bytes = LONG_BODY) -> list[Any]:
+    """Return that the application gets the body, or the status of a refusal."""
     results: list[Any] = []
-    messages = iter([{"type": "http.request", "body": LONG_BODY, "more_body": False}])
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> dict[str, Any]:
         return next(messages, {"type": "http.disconnect"})
@@ -33,11 +36,13 @@ async def send_long_body(session: str, *, with_length: bool) -> list[Any]:
             results.append(message["status"])
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
         results.append("accepted")
 
     headers = [(b"cookie", f"sessionid={session}".encode())]
     if with_length:
-        headers.append((b"content-length", str(len(LONG_BODY)).encode()))
+        headers.append((b"content-length", str(len(body)).encode()))
     scope = {"type": "http", "method": "POST", "path": "/c/", "headers": headers}
     await body_limits.limit_body(app)(scope, receive, send)
     return results
@@ -60,6 +65,40 @@ async def test_a_long_body_needs_a_signed_in_session(
     assert await send_long_body(session, with_length=with_length) == ["accepted"]
     assert cache.get_cached_owner(Credential(session, is_token=False)) == owner.pk
     assert await send_long_body("b" * 32, with_length=with_length) == [413]
+
+
+async def test_a_long_body_waits_for_no_visitor_if_its_session_is_valid(
+    session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The visitors have used up what they may hold. A later visitor is refused, and a person who
+    this process does not know yet is looked up."""
+    cache = CredentialOwnerCache()
+    monkeypatch.setattr(body_limits, "credential_owners", cache)
+    monkeypatch.setattr(body_budget, "credential_owners", cache)
+    monkeypatch.setattr(body_budget, "MAX_BODY_BYTES_OF_VISITORS", body_budget.FREE_BODY_BYTES)
+    body = LONG_BODY[: MAX_ANONYMOUS_BYTES // 2]
+    assert await send_long_body("a" * 32, with_length=False, body=body) == [413]
+    assert await send_long_body(session, with_length=False, body=body) == ["accepted"]
+    short = LONG_BODY[: body_budget.FREE_BODY_BYTES]
+    assert await send_long_body("a" * 32, with_length=False, body=short) == ["accepted"]
+
+
+def test_a_person_can_send_again_once_a_body_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = CredentialOwnerCache()
+    monkeypatch.setattr(body_budget, "credential_owners", cache)
+    cache.set_owner(Credential("a" * 32, is_token=False), 1)
+    headers = [(b"cookie", b"sessionid=" + b"a" * 32)]
+    first, second = (BodyReservation(headers, "192.0.2.1") for _ in range(2))
+    assert first.try_add(MAX_BODY_BYTES_PER_USER)
+    assert not second.try_add(body_budget.FREE_BODY_BYTES * 2 + 1)
+    with BodyReservation([], "192.0.2.1") as visitor:
+        assert visitor.try_add(LONG_BODY_BYTES)
+    first.release()
+    first.release()
+    assert second.try_add(LONG_BODY_BYTES)
+    second.release()
 
 
 async def test_a_long_body_gets_503_during_an_outage(

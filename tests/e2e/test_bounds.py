@@ -112,6 +112,41 @@ def test_forged_sessions_hold_few_long_bodies(server_deployment: Deployment) -> 
     assert answers[2].startswith(b"HTTP/1.1 413")
 
 
+@pytest.mark.parametrize(("who", "count", "size"), [("", 80, 255 * 1024), ("owner", 6, 7 * MB)])
+def test_many_bodies_that_never_end_hold_little(
+    server_deployment: Deployment, who: str, count: int, size: int
+) -> None:
+    """Of a visitor, and of a person whose session the process knows. They hold up nobody else."""
+    cookies = ""
+    if who:
+        person = server_deployment.person(who)
+        person.get("/")
+        pairs = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
+        cookies = f"Cookie: {pairs}\r\n"
+    head = f"POST /c/ HTTP/1.1\r\nHost: x\r\n{cookies}Content-Length: {size + 1}\r\n\r\n"
+    where = ("127.0.0.1", server_deployment.web.port)
+    with ExitStack() as stack:
+        lines = [stack.enter_context(socket.create_connection(where, 10)) for _ in range(count)]
+        for line in lines:
+            with suppress(OSError):
+                line.sendall(head.encode() + b"x" * size)
+        answers = [receive_at_once(line) for line in lines]
+        colleague = server_deployment.person("colleague")
+        stream = server_deployment.send(colleague, "🌊" * 20_000)
+        assert server_deployment.rows.one("streaming_stream", uuid=stream)["owner_id"]
+    refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 413")]
+    assert all(b"retry-after: 5\r\n" in answer.lower() for answer in refused)
+    assert len(refused) >= count / 8
+
+
+def receive_at_once(line: socket.socket) -> bytes:
+    line.settimeout(0.3)
+    try:
+        return line.recv(4000)
+    except OSError:
+        return b""
+
+
 @pytest.mark.parametrize("headers", [b"X-Many: x\r\n" * 100_000, b"X-Long: " + b"x" * MB])
 def test_a_client_with_endless_headers_is_disconnected(
     server_deployment: Deployment, headers: bytes

@@ -1,0 +1,73 @@
+"""Limits the bodies that a process holds for one client: those that are not complete, and those
+that wait for their turn. Otherwise many connections, each with a body that never ends, would fill
+the memory or the disk.
+
+A person counts as one client, and so does an address of visitors. The beginning of each body is
+free, so that forms get through whatever others send.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Self
+
+from config.credential_owners import credential_owners
+from streaming.doors.credentials import get_credential
+
+FREE_BODY_BYTES = 16 * 1024
+"""Bytes of each body that count for nobody."""
+MAX_BODY_BYTES_PER_USER = 32 * 2**20
+MAX_BODY_BYTES_PER_ADDRESS = 16 * 2**20
+MAX_BODY_BYTES_OF_VISITORS = 64 * 2**20
+"""Of all visitors together, and of sessions and tokens that this process does not know."""
+
+_bytes_by_user: Counter[Any] = Counter()
+_bytes_by_address: Counter[str] = Counter()
+
+
+class BodyReservation:
+    """The bytes of one body, from the first one until the application has read it."""
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]], address: str) -> None:
+        self._credential = get_credential(headers)
+        self._address = address
+        self._free_bytes = FREE_BODY_BYTES
+        self._added: list[tuple[Counter[Any], Any, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def try_add(self, count: int) -> bool:
+        """Return whether the client may send so many more bytes now. Until its owner is known, the
+        address counts."""
+        free = min(count, self._free_bytes)
+        self._free_bytes -= free
+        count -= free
+        if not count:
+            return True
+        owner = credential_owners.get_cached_owner(self._credential)
+        if owner is not None:
+            return self._try_add(_bytes_by_user, owner, count, MAX_BODY_BYTES_PER_USER)
+        if _bytes_by_address.total() + count > MAX_BODY_BYTES_OF_VISITORS:
+            return False
+        most = MAX_BODY_BYTES_PER_ADDRESS
+        return self._try_add(_bytes_by_address, self._address, count, most)
+
+    def _try_add(self, counts: Counter[Any], client: Any, count: int, most: int) -> bool:
+        if counts[client] + count > most:
+            return False
+        counts[client] += count
+        self._added.append((counts, client, count))
+        return True
+
+    def release(self) -> None:
+        """A second call has no effect."""
+        while self._added:
+            counts, client, count = self._added.pop()
+            counts[client] -= count
+            if not counts[client]:
+                del counts[client]
