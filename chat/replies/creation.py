@@ -170,7 +170,7 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
         answer.save(update_fields=["stream", "is_complete", "finish_reason"])
         conversation.status = Conversation.ReplyStatus.STREAMING
         conversation.updated_at = Now()
-        limits.add_stored_chars(conversation, len(chosen.system_prompt))
+        limits.add_stored_chars(conversation, len(chosen.system_prompt), rows=1)
         conversation.save(update_fields=["status", "updated_at", "stored_chars"])
         changes.announce(conversation)
         return Reply(conversation, answer.parent, answer, answer.stream)
@@ -230,6 +230,7 @@ def _resolve_parent_id(conversation: Conversation, position: PagePosition | None
 def create_question(conversation: Conversation, parent_id: UUID | None, text: str) -> Message:
     if not text.strip():
         raise ReplyRejected("empty", errors.EMPTY_MESSAGE)
+    limits.add_stored_chars(conversation, 0, rows=1)
     return Message.objects.create(
         conversation=conversation,
         parent_id=parent_id,
@@ -273,7 +274,7 @@ def create_answer(
     )
     answer.save(force_insert=True)
     reply_settings.apply_to(conversation)
-    limits.add_stored_chars(conversation, size)
+    limits.add_stored_chars(conversation, size, rows=1)
     conversation.current_leaf = answer
     conversation.status = Conversation.ReplyStatus.STREAMING
     conversation.updated_at = Now()

@@ -44,6 +44,9 @@ LIMITS = {
 
 NO_LIMITS = UserLimits()
 
+ROW_CHARS = 50
+"""A row counts as so many characters beside its text, so that empty ones can't fill the disk."""
+
 RESERVE = "reserve"
 """The argument of a stream with the most that it may use of a connection."""
 
@@ -114,18 +117,21 @@ def find_exceeded_limit(
     return ""
 
 
-def add_stored_chars(conversation: Conversation, count: int) -> None:
-    """A conversation's row has the number of its characters, so that a message needs no scan of all
-    messages. The caller has locked the row, or has just made it, and saves it."""
+def add_stored_chars(conversation: Conversation, count: int, *, rows: int = 0) -> None:
+    """A conversation's row has the number of its characters, with ROW_CHARS for each message, so
+    that a message needs no scan of all messages. The caller has locked the row, or has just made
+    it, and saves it."""
     if conversation.stored_chars is not None:
+        count += ROW_CHARS * rows
         conversation.stored_chars = max(0, conversation.stored_chars + count)
 
 
 def sum_stored_chars(user: User) -> int:
-    """Without the conversations that were just deleted, and those of an older version that no
-    worker has counted yet (`storage`)."""
+    """Without the conversations that were just deleted. Those of an older version that no worker
+    has counted yet (`storage`) count as empty."""
     owned = Conversation.objects.owned_by(user)
-    return int(owned.aggregate(total=Coalesce(Sum("stored_chars"), 0))["total"])
+    sums = owned.aggregate(chars=Coalesce(Sum("stored_chars"), 0), rows=Count("pk"))
+    return int(sums["chars"] + ROW_CHARS * sums["rows"])
 
 
 def _sum_deleted_sizes(user: User) -> dict[str, int]:

@@ -27,13 +27,12 @@ from chat.replies.creation import (
 )
 from chat.replies.errors import EMPTY_MESSAGE, ReplyRejected
 from chat.replies.handler import EXACT, TOOLS, VERBOSITY
+from chat.replies.limits import ROW_CHARS
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from chat.tool_parts.storage import save_tools
 from streaming.providers.tools import Tools
 from streaming.providers.types import Turn
 
-ROW_CHARS = 50
-"""A row counts as so many characters beside its text, so that empty ones can't fill the disk."""
 TEMPORARY_AT_MOST = timedelta(days=1)
 """A temporary conversation without any ended reply is deleted then; a running one never is."""
 
@@ -101,7 +100,9 @@ def create_history(
     turns: Sequence[Turn],
     ids: Sequence[UUID] = (),
 ) -> list[Message]:
-    """Write turns as messages, each below the one before. `ids` are theirs, if they are given."""
+    """Write turns as messages, each below the one before. `ids` are theirs, if they are given. The
+    caller saves the conversation, and counts the text."""
+    limits.add_stored_chars(conversation, 0, rows=len(turns))
     messages: list[Message] = []
     for turn, id in zip(turns, ids or [uuid4() for _turn in turns], strict=True):
         message = Message(
@@ -124,9 +125,12 @@ def add_turns(
     turns: Sequence[Turn],
     other_chars: int = 0,
     ids: Sequence[UUID] = (),
+    *,
+    replaced_chars: int = 0,
 ) -> list[Message]:
-    """Write turns at the end of a conversation, without an answer. `ids` are those of the messages,
-    if they are given. Raises ReplyRejected."""
+    """Write turns at the end of a conversation, without an answer. `other_chars` are those that the
+    door stores beside them, in place of `replaced_chars`, and `ids` those of the messages, if they
+    are given. Raises ReplyRejected."""
     size = sum(turn.length for turn in turns)
     with transaction.atomic():
         into = lock_conversation(user, conversation.pk, uuid4())
@@ -135,7 +139,7 @@ def add_turns(
         if messages:
             into.current_leaf = messages[-1]
             into.title = into.title or build_first_title(messages[0].content)
-        limits.add_stored_chars(into, size)
+        limits.add_stored_chars(into, size + other_chars - replaced_chars)
         into.save(update_fields=["current_leaf", "title", "stored_chars"])
     return messages
 

@@ -4,10 +4,11 @@ them."""
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Count, Sum
 from django.db.models.functions import Length
 
 from chat.models import Conversation, Message
+from chat.replies.limits import ROW_CHARS
 from streaming.sources import register_periodic_task
 
 CONVERSATIONS_PER_BATCH = 20
@@ -29,7 +30,8 @@ def _count_batch() -> int:
         locked = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
         ids = list(locked.values_list("pk", flat=True)[:CONVERSATIONS_PER_BATCH])
         counted = Message.objects.filter(conversation__in=ids).values("conversation")
-        sums = counted.annotate(total=Sum(Length("content") + Length("reasoning")))
+        text = Sum(Length("content") + Length("reasoning"))
+        sums = counted.annotate(total=text + ROW_CHARS * Count("pk"))
         totals = dict(sums.values_list("conversation", "total"))
         for id in ids:
             Conversation.objects.filter(pk=id).update(stored_chars=totals.get(id, 0))

@@ -18,6 +18,7 @@ from chat.conversations.deletion import delete
 from chat.deleted_sizes import delete_old_sizes, remember_sizes
 from chat.models import Conversation, DeletedSize, Message
 from chat.replies import Reply, ReplyRejected
+from chat.replies.limits import ROW_CHARS
 from streaming import lifecycle
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
@@ -227,10 +228,11 @@ def test_deleting_chats_makes_no_room_for_the_limit_of_a_day(
 
 def test_the_system_prompt_of_each_reply_counts_as_stored(owner: User) -> None:
     reply = start_reply(owner, "Why?", system_prompt="y" * 1_000)
-    assert Conversation.objects.get().stored_chars == 1_004
+    rows = 2 * ROW_CHARS
+    assert Conversation.objects.get().stored_chars == 1_004 + rows
     finish_reply(reply, "Because.", Ending(State.STOPPED))
     replies.continue_reply(owner, answer=reply.answer, request_id=uuid4())
-    assert Conversation.objects.get().stored_chars == 2_004 + len("Because.")
+    assert Conversation.objects.get().stored_chars == 2_004 + len("Because.") + rows + ROW_CHARS
 
 
 def test_replies_with_keys_of_the_installation_have_a_pool(owner: User, settings: Settings) -> None:

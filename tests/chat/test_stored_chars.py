@@ -16,6 +16,7 @@ from accounts.models import User
 from chat import conversations, replies
 from chat.models import Conversation, Message
 from chat.replies import ReplyRejected, limits, storage
+from chat.replies.limits import ROW_CHARS
 from streaming import lifecycle
 from streaming.lifecycle import Ending
 from streaming.models import State
@@ -29,23 +30,27 @@ pytestmark = pytest.mark.django_db
 
 
 def count_messages(user: User) -> int:
-    """Scan all messages."""
+    """Scan all messages. Each row counts, also that of a conversation."""
     own = Message.objects.filter(conversation__user=user, conversation__deleted_at=None)
-    return int(own.aggregate(total=Sum(Length("content") + Length("reasoning")))["total"] or 0)
+    total = int(own.aggregate(total=Sum(Length("content") + Length("reasoning")))["total"] or 0)
+    chats = Conversation.objects.filter(user=user, deleted_at=None)
+    return total + ROW_CHARS * (own.count() + chats.count())
 
 
 def test_the_count_is_that_of_all_messages_after_every_verb(owner: User) -> None:
     reply = start_reply(owner, "Why do kelp forests hold fast?")
-    assert limits.sum_stored_chars(owner) == count_messages(owner) == 30
+    rows = 3 * ROW_CHARS
+    assert limits.sum_stored_chars(owner) == count_messages(owner) == 30 + rows
     finish_reply(reply, "They hold ", Ending(State.STOPPED))
-    assert limits.sum_stored_chars(owner) == count_messages(owner) == 40
+    assert limits.sum_stored_chars(owner) == count_messages(owner) == 40 + rows
     chosen = replies.ReplySettings("demo")
     answer = Message.objects.get(pk=reply.answer.pk)
     continued = replies.continue_reply(owner, answer=answer, request_id=uuid4())
     [stream] = lifecycle.claim(lifecycle.register_worker("test"), 1)
     append_chunks(stream, "on to rock.")
     lifecycle.stop(continued.stream.pk)
-    assert limits.sum_stored_chars(owner) == count_messages(owner) == 51
+    another = ROW_CHARS  # a continuation has a stream of its own
+    assert limits.sum_stored_chars(owner) == count_messages(owner) + another == 51 + rows + another
     edited = replies.edit_question(
         owner, question=reply.question, text="How? 🌊", request_id=uuid4(), reply_settings=chosen
     )
@@ -54,21 +59,30 @@ def test_the_count_is_that_of_all_messages_after_every_verb(owner: User) -> None
         owner, answer=answer, request_id=uuid4(), reply_settings=chosen
     )
     finish_reply(again, "Otherwise.", Ending(State.FAILED, "broken", "It broke."))
-    assert limits.sum_stored_chars(owner) == count_messages(owner)
+    assert limits.sum_stored_chars(owner) == count_messages(owner) + another
 
 
 def test_stored_text_is_limited_and_a_deleted_chat_makes_room(
     owner: User, colleague: User, settings: Settings
 ) -> None:
-    settings.MAX_STORED_CHARS_PER_USER = 100
+    rows = 3 * ROW_CHARS
+    settings.MAX_STORED_CHARS_PER_USER = 100 + rows
     reply = start_reply(owner, "x" * 60)
     finish_reply(reply, "y" * 30)
     sentence = expect_rejection(owner, "x" * 11)
     assert sentence.startswith("Your chats have reached the limit of stored text. Delete chats")
+    settings.MAX_STORED_CHARS_PER_USER = 100 + 2 * rows
     start_reply(owner, "x" * 10)
     start_reply(colleague, "x" * 90)
     conversations.soft_delete(reply.conversation)
     start_reply(owner, "x" * 80)
+
+
+def test_chats_with_hardly_any_text_are_limited(owner: User, settings: Settings) -> None:
+    settings.MAX_STORED_CHARS_PER_USER = 20 * ROW_CHARS
+    for _ in range(6):
+        finish_reply(start_reply(owner, "?"), "!", Ending(State.STOPPED))
+    assert "limit of stored text" in expect_rejection(owner, "?" * 2 * ROW_CHARS)
 
 
 def test_the_form_says_so_and_keeps_the_text(owner: User, settings: Settings) -> None:
@@ -123,7 +137,7 @@ def test_a_chat_without_a_count_stays_so_until_a_worker_counts_it(owner: User) -
     finish_reply(reply, "An answer")
     assert Conversation.objects.get().stored_chars is None
     storage.count_stored_chars()
-    assert Conversation.objects.get().stored_chars == count_messages(owner)
+    assert limits.sum_stored_chars(owner) == count_messages(owner)
 
 
 def test_the_page_of_a_person_at_the_limit_works(owner: User, settings: Settings) -> None:

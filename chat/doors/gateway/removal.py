@@ -83,7 +83,7 @@ def _remove(conversation: Conversation, messages: Sequence[Message]) -> None:
         conversation.current_leaf_id = messages[-1].parent_id
     size = sum(len(message.content) + len(message.reasoning) for message in messages)
     size += sum(tools.length for tools in load_tools(removed).values())
-    limits.add_stored_chars(conversation, -size)
+    limits.add_stored_chars(conversation, -size, rows=-len(messages))
     conversation.save(update_fields=["current_leaf", "stored_chars"])
     streams = _find_streams(messages)
     for stream in streams:

@@ -12,6 +12,7 @@ from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
 from chat.doors.gateway import ids
 from chat.models import Conversation
+from chat.replies.limits import ROW_CHARS
 from streaming import journal, lifecycle
 from streaming.events import Finish
 from streaming.journal import Append
@@ -109,6 +110,7 @@ def list_texts(program: Program, path: str, query: str = "?order=asc") -> list[t
 
 
 def count_chars(id: str) -> int:
-    counted = Conversation.objects.get(pk=id.removeprefix("conv_")).stored_chars
-    assert counted is not None
-    return counted
+    """Those that count as stored, without the rows of the messages."""
+    conversation = Conversation.objects.get(pk=id.removeprefix("conv_"))
+    assert conversation.stored_chars is not None
+    return conversation.stored_chars - ROW_CHARS * conversation.messages.count()

@@ -16,17 +16,17 @@ from chat.doors.gateway.references import resolve_references
 from chat.doors.gateway.removal import remove_message
 from chat.models import Conversation, Message
 from chat.replies.handler import load_turns
-from chat.replies.programs import ROW_CHARS
+from chat.replies.limits import ROW_CHARS
 from streaming.models import Kind
 from tests.doors.gateway.program import Program, count_chars, create, write_response
 
 pytestmark = pytest.mark.django_db
 
 
-def expect_too_much(program: Program, path: str, body: Any) -> None:
+def expect_too_much(program: Program, path: str, body: Any, reason: str = "a lot of text") -> None:
     response = program.post(path, body)
     assert response.status_code == 429, response.data
-    assert "a lot of text" in response.data["error"]["message"]
+    assert reason in response.data["error"]["message"]
 
 
 def test_messages_without_a_reply_count_for_the_limits_of_time(
@@ -52,6 +52,26 @@ def test_rows_without_text_count_for_the_limits_of_time(
     history = [*empty["items"], {"role": "user", "content": "Why?"}]
     body = {"model": "demo", "messages": history, "stream": True}
     expect_too_much(program, "/chat/completions", body)
+
+
+def test_changed_metadata_count_for_the_limits_of_time_and_as_stored(
+    program: Program, settings: Settings
+) -> None:
+    """Rows of a conversation without messages count, too."""
+    id = create(program)
+    noted = {"metadata": dict.fromkeys("ab", "x" * 300)}
+    for _ in range(2):
+        assert program.post(f"/conversations/{id}", noted).status_code == 200
+        assert 600 < count_chars(id) < 650
+    settings.MAX_STORED_CHARS_PER_USER = 600 + ROW_CHARS
+    expect_too_much(program, "/conversations", {}, "the limit of stored text")
+    expect_too_much(program, f"/conversations/{id}", noted, "the limit of stored text")
+    settings.MAX_STORED_CHARS_PER_USER = 10_000
+    settings.MAX_CHARS_PER_MINUTE = 2_000
+    expect_too_much(program, f"/conversations/{id}", noted)
+    settings.MAX_CHARS_PER_MINUTE = 10_000
+    assert program.post(f"/conversations/{id}", {"metadata": {}}).status_code == 200
+    assert count_chars(id) == 0
 
 
 def test_what_a_response_notes_counts_for_the_limits_of_time(

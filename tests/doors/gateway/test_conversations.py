@@ -15,6 +15,7 @@ from chat.doors.gateway.items import build_items
 from chat.models import Conversation, DeletedSize, GatewayResponse, Message
 from chat.replies import continue_reply
 from chat.replies.handler import load_turns
+from chat.replies.limits import ROW_CHARS
 from chat.tool_parts.storage import MessageTools
 from streaming import lifecycle
 from streaming.lifecycle import STOPPED
@@ -202,7 +203,7 @@ def test_what_a_conversation_can_not_hold_is_named(
 
 
 def test_items_count_for_the_limit_of_stored_text(program: Program, settings: Any) -> None:
-    settings.MAX_STORED_CHARS_PER_USER = 10
+    settings.MAX_STORED_CHARS_PER_USER = 10 + 3 * ROW_CHARS
     id = create(program, items=FIRST)
     body = {"items": [{"role": "user", "content": "x" * 9}]}
     refused = program.post(f"/conversations/{id}/items", body)
@@ -243,7 +244,7 @@ def test_a_deleted_branch_leaves_the_others(program: Program, owner: User) -> No
     deleted = find_stream(branches[1]).uuid
     program.send("DELETE", f"/responses/{branches[1]}")
     assert {m.content for m in Message.objects.all()} == {"A", "a", "B0", "b"}
-    assert Conversation.objects.get().stored_chars == (chars or 0) - 3
+    assert Conversation.objects.get().stored_chars == (chars or 0) - 3 - 2 * ROW_CHARS
     assert Stream.objects.count() == 2
     assert not StreamChunk.objects.exclude(stream__in=Stream.objects.all()).exists()
     assert DeletedSize.objects.get(pk=deleted).size == 2

@@ -10,7 +10,7 @@ import pytest
 from accounts.models import User
 from chat.models import Conversation, DeletedSize, Message
 from chat.replies.handler import load_turns
-from chat.replies.programs import ROW_CHARS
+from chat.replies.limits import ROW_CHARS
 from streaming.providers.tools import MAX_CALLS
 from tests.doors.gateway.program import Program, find_stream
 from tests.doors.gateway.tool_program import WEATHER

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from accounts.models import User
@@ -34,7 +36,7 @@ def create_conversation(request: HttpRequest, user: User) -> HttpResponse:
         GatewayConversation.objects.create(
             conversation=conversation, user=user, metadata=given.get("metadata", {})
         )
-        noted = len(json.dumps(given.get("metadata", {})))
+        noted = measure_metadata(given.get("metadata", {}))
         add_turns(user, conversation, given.get("items", []), noted)
     return answer(conversation)
 
@@ -52,10 +54,24 @@ def change_conversation(request: HttpRequest, user: User, id: str) -> HttpRespon
     conversation = get_conversation(user, id)
     given = read_conversation_request(read_object(request), "metadata")
     require(given, "metadata")
-    GatewayConversation.objects.update_or_create(
-        conversation=conversation, defaults={"user": user, "metadata": given["metadata"]}
-    )
+    _change_metadata(user, conversation, given["metadata"])
     return answer(conversation)
+
+
+@transaction.atomic
+def _change_metadata(user: User, conversation: Conversation, metadata: dict[str, str]) -> None:
+    """Raises ReplyRejected if they are too much."""
+    Conversation.objects.select_for_update().filter(pk=conversation.pk).first()
+    notes = GatewayConversation.objects.filter(conversation=conversation).first()
+    earlier = measure_metadata(notes.metadata) if notes else 0
+    add_turns(user, conversation, [], measure_metadata(metadata), replaced_chars=earlier)
+    GatewayConversation.objects.update_or_create(
+        conversation=conversation, defaults={"user": user, "metadata": metadata}
+    )
+
+
+def measure_metadata(metadata: Mapping[str, str]) -> int:
+    return len(json.dumps(metadata)) if metadata else 0
 
 
 def delete_conversation(request: HttpRequest, user: User, id: str) -> HttpResponse:
