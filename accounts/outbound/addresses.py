@@ -40,6 +40,7 @@ FORBIDDEN_NETWORKS = _parse_networks(
     "203.0.113.0/24",
     "224.0.0.0/4",
     "240.0.0.0/4",
+    "3fff::/20",  # for documentation, and not known to each version of Python
     "fd00:42::42/128",  # metadata of Scaleway
     "fd00:c1::a9fe:a9fe/128",  # of Oracle
     "fd00:ec2::254/128",  # of Amazon

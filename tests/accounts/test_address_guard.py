@@ -93,6 +93,7 @@ ADDRESSES = [
     ("https://240.0.0.1/", FORBIDDEN),
     ("https://192.0.2.1/", FORBIDDEN),
     ("https://[2001:db8::1]/", FORBIDDEN),
+    ("https://[3fff::1]/", FORBIDDEN),
     # Spellings that programs understand in different ways
     ("http://2130706433/", MALFORMED),
     ("http://0x7f000001/", MALFORMED),
