@@ -29,11 +29,10 @@ from accounts.audit.kinds import register_kind
 from accounts.decorators import UserRequest, require_post_or_redirect, sign_in_and_return, signed_in
 from accounts.models import User
 from accounts.sessions.ending import delete_sessions, end_other_sessions
-from accounts.sessions.tracking import UNKNOWN_ADDRESS
+from accounts.sessions.tracking import MAX_SESSIONS_PER_USER, UNKNOWN_ADDRESS
 from accounts.sessions.user_agents import describe_user_agent
 
 SESSIONS_ENDED = register_kind("sessions.ended", _("Ended sessions"))
-MAX_SHOWN_DEVICES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def end_sessions(request: UserRequest) -> HttpResponse:
 def list_live_sessions(user: User) -> list[UserSession]:
     """The sessions of a person that still sign in: neither expired, nor from before a change of the
     password."""
-    rows = UserSession.objects.filter(user=user).order_by("-last_seen_at")[:MAX_SHOWN_DEVICES]
+    rows = UserSession.objects.filter(user=user).order_by("-last_seen_at")[:MAX_SESSIONS_PER_USER]
     by_key = {row.session_key: row for row in rows}
     stored = Session.objects.filter(session_key__in=by_key, expire_date__gt=timezone.now())
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]

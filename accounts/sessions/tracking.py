@@ -23,11 +23,15 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts.middleware import GetResponse
 from accounts.models import User
+from accounts.sessions.ending import delete_sessions
 from streaming.storable_text import replace_unstorable
 
 WRITE_INTERVAL_SECONDS = 10 * 60
 MAX_REMEMBERED_SESSIONS = 10_000
 MAX_DELETED_RECORDS = 500
+MAX_SESSIONS_PER_USER = 100
+"""With one more, the sessions that were used least lately end. So a program that signs in again and
+again stores no more, and the page of devices can list them all."""
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - a client over a Unix socket has none # nosec B104
 MAX_USER_AGENT_CHARS = 200
 
@@ -107,6 +111,15 @@ def _write_session(request: HttpRequest, user: User, key: str) -> None:
         return  # another process may have written it just now
     row = UserSession(user=user, session_key=key, created_at=now, **values)
     UserSession.objects.bulk_create([row], ignore_conflicts=True)
+    _end_oldest(user)
+
+
+def _end_oldest(user: User) -> None:
+    mine = UserSession.objects.filter(user=user)
+    ids = mine.order_by("-last_seen_at", "-pk").values_list("pk", flat=True)
+    oldest = list(ids[MAX_SESSIONS_PER_USER : MAX_SESSIONS_PER_USER + MAX_DELETED_RECORDS])
+    if oldest:
+        delete_sessions(mine.filter(pk__in=oldest))
 
 
 def _get_ip(request: HttpRequest) -> str:

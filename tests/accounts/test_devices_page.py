@@ -194,6 +194,21 @@ def test_a_session_from_before_a_new_password_is_not_shown(owner: User) -> None:
     assert "Safari" not in create_signed_in_client(owner).get(PAGE).content.decode()
 
 
+def test_the_sessions_of_a_person_are_limited(
+    owner: User, colleague: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "MAX_SESSIONS_PER_USER", 3)
+    foreign = sign_in(colleague)
+    clients = [sign_in(owner) for _ in range(3)]
+    UserSession.objects.filter(session_key=clients[0].session.session_key).update(
+        last_seen_at=timezone.now() + timedelta(minutes=1)
+    )
+    clients += [sign_in(owner) for _ in range(2)]
+    assert [is_signed_in(client) for client in clients] == [True, False, False, True, True]
+    assert is_signed_in(foreign)
+    assert Session.objects.count() == UserSession.objects.count() == 4
+
+
 def test_a_client_without_an_address_can_sign_in(owner: User) -> None:
     client = sign_in(owner, address="")
     assert is_signed_in(client)
