@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from allauth.account.adapter import get_adapter
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import Count
@@ -77,6 +78,10 @@ def save_key(request: UserRequest, provider: str) -> HttpResponse:
         saved = keys.save(request.user, provider, form.cleaned_data["key"])
         record_event(KEY_SAVED, request.user, request=request, provider=provider)
     checking.save_result(saved, verdict)
+    # A thief of the session may have saved a key of their own, to see the chats at the provider.
+    get_adapter().send_notification_mail(
+        "account/email/key_saved", request.user, {"provider": offered.name}
+    )
     _add_status_message(request, verdict, _describe_saved(verdict), _build_chat_link(verdict))
     return redirect("keys")
 

@@ -3,11 +3,13 @@
 import os
 
 import pytest
+from django.core import mail
 from django.core.exceptions import ValidationError
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.api_keys import keys
+from accounts.mails.queue import mail_queue
 from accounts.models import ApiKey, AuditEvent, User
 from accounts.sealing import SealBroken
 
@@ -42,6 +44,21 @@ def test_a_key_is_replaced(as_owner: Client, owner: User) -> None:
     assert key.last_four == "cd34"
     assert key.last_used_at is None
     assert keys.decrypt_for_call(owner, "openai") == OTHER_SECRET
+
+
+def test_the_owner_of_the_account_gets_a_mail_about_a_new_key(
+    as_owner: Client, owner: User
+) -> None:
+    """A thief of the session may have saved it."""
+    as_owner.post(OPENAI, {"key": SECRET})
+    mail_queue.finish()
+    [notice] = mail.outbox
+    assert notice.to == [owner.email]
+    assert "a key of OpenAI" in notice.body
+    assert SECRET[-4:] not in notice.body
+    as_owner.post(OPENAI, {"key": "two words"})
+    mail_queue.finish()
+    assert len(mail.outbox) == 1
 
 
 def test_a_key_is_removed(as_owner: Client, owner: User) -> None:
