@@ -8,7 +8,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import periodic_tasks, providers, signals  # noqa: F401
+        from accounts import periodic_tasks, program_access, providers, signals  # noqa: F401
         from accounts.api_keys import keys
         from accounts.audit import recording
         from accounts.connections import sealing

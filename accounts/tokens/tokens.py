@@ -66,22 +66,30 @@ def create_token(
     return row, token
 
 
-def revoke_tokens(user: User, ids: Iterable[int], request: HttpRequest | None = None) -> int:
+def revoke_tokens(
+    user: User,
+    ids: Iterable[int],
+    request: HttpRequest | None = None,
+    *,
+    by_system: bool = False,
+) -> int:
     """Delete these tokens of the person, and close what they have opened. Return how many there
     were."""
     with transaction.atomic():
         rows = list(AccessToken.objects.owned_by(user).filter(pk__in=ids))
         AccessToken.objects.filter(pk__in=[row.pk for row in rows]).delete()
         for row in rows:
-            record_event(TOKEN_REVOKED, user, request=request, token=row.pk)
+            record_event(TOKEN_REVOKED, user, request=request, by_system=by_system, token=row.pk)
         if rows:
             notify_session_change(user.pk)
     return len(rows)
 
 
 def revoke_all_tokens(user: User) -> None:
-    """See accounts/program_access.py, which also ends what tokens have created."""
-    revoke_tokens(user, AccessToken.objects.owned_by(user).values_list("pk", flat=True))
+    """See accounts/program_access.py, which also ends what tokens have created. Another event says
+    who has caused it."""
+    ids = AccessToken.objects.owned_by(user).values_list("pk", flat=True)
+    revoke_tokens(user, ids, by_system=True)
 
 
 def find_tokens(tokens: Collection[str]) -> dict[str, AccessToken]:

@@ -190,9 +190,9 @@ def send_again(delivery: WebhookDelivery) -> None:
 
 def switch_all_off(user: User) -> None:
     """For a new password: a thief of a token may have created some of them. The owner switches on
-    those that are known."""
+    those that are known. Another event says who has set the password."""
     for webhook in Webhook.objects.owned_by(user).filter(is_active=True).order_by("pk"):
-        switch_webhook(webhook, is_active=False)
+        switch_webhook(webhook, is_active=False, by_system=True)
 
 
 def register_end_of_access() -> None:

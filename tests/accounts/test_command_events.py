@@ -8,9 +8,13 @@ from io import StringIO
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.core import mail
 from django.core.management import call_command
 
-from accounts.models import AuditEvent, User
+from accounts.mails.queue import mail_queue
+from accounts.models import AccessToken, AuditEvent, User
+from accounts.tokens.models import Scope
+from accounts.tokens.tokens import create_token
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +49,19 @@ def test_a_command_is_recorded_as_done_by_nobody(
     run(owner)
     event = AuditEvent.objects.get(account_id=owner.pk)
     assert (event.kind, event.actor_id) == (kind, None)
+
+
+def test_a_new_password_by_a_command_revokes_tokens_and_is_reported(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: NEW_PASSWORD)
+    create_token(owner, "Stolen", [Scope.WRITE], None)
+    change_password(owner)
+    assert not AccessToken.objects.exists()
+    assert AuditEvent.objects.get(kind="token.revoked").actor_id is None
+    mail_queue.finish()
+    [notice] = mail.outbox
+    assert (notice.to, "was changed" in notice.body) == ([owner.email], True)
 
 
 def test_a_new_administrator_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

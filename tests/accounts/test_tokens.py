@@ -150,7 +150,9 @@ def test_an_expired_token_is_shown_for_a_month_and_then_deleted(
     assert not AccessToken.objects.exists()
 
 
-@pytest.mark.parametrize("change", ["own", "administrator's", "sessions ended", "reactivation"])
+@pytest.mark.parametrize(
+    "change", ["own", "administrator's", "shell's", "sessions ended", "reactivation"]
+)
 def test_a_new_password_or_the_end_of_all_sessions_revokes_all_tokens(
     owner: User, colleague: User, change: str
 ) -> None:
@@ -162,6 +164,9 @@ def test_a_new_password_or_the_end_of_all_sessions_revokes_all_tokens(
     elif change == "reactivation":
         User.objects.filter(pk=owner.pk).update(is_active=False)
         activate(User.objects.get(pk=owner.pk), HttpRequest())
+    elif change == "shell's":
+        owner.set_password("another-kelp-8")
+        owner.save()
     else:
         store_password(owner, "another-kelp-8", inactive=change != "own")
     assert [row.user for row in AccessToken.objects.all()] == [colleague]

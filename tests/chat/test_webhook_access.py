@@ -56,7 +56,9 @@ def test_a_webhook_of_a_thief_gets_nothing_after_a_new_password(
     assert webhook.is_active
 
 
-@pytest.mark.parametrize("change", ["own", "administrator's", "sessions ended", "reactivation"])
+@pytest.mark.parametrize(
+    "change", ["own", "administrator's", "shell's", "sessions ended", "reactivation"]
+)
 def test_what_revokes_all_tokens_switches_all_webhooks_off(
     owner: User, colleague: User, change: str
 ) -> None:
@@ -69,6 +71,9 @@ def test_what_revokes_all_tokens_switches_all_webhooks_off(
     elif change == "reactivation":
         User.objects.filter(pk=owner.pk).update(is_active=False)
         activate(User.objects.get(pk=owner.pk), HttpRequest())
+    elif change == "shell's":
+        owner.set_password(NEW_PASSWORD)
+        owner.save()
     else:
         store_password(owner, NEW_PASSWORD, inactive=change != "own")
     assert [row.user for row in Webhook.objects.filter(is_active=True)] == [colleague]
