@@ -1,5 +1,6 @@
 """Tells one-way doors how much of an answer a client has not read, on Daphne: its `send` waits for
-nothing, and Twisted keeps everything in memory."""
+nothing, and Twisted keeps everything in memory. For the same reason the next request of a
+connection waits until its client has read the answers before it."""
 
 from __future__ import annotations
 
@@ -12,10 +13,22 @@ from twisted.web import http
 class WatchedHTTPChannel(http.HTTPChannel):
     """A connection that knows whether its client keeps up."""
 
+    _answered_request: Any = None
+    """The request whose answer the client has to read before the next request."""
+
     def __init__(self) -> None:
         super().__init__()
         self._has_room = asyncio.Event()
         self._has_room.set()
+
+    def requestDone(self, request: Any) -> None:
+        """Twisted would go on with the requests that it has read already, a thousand of a few
+        bytes each, and keep all their answers. Its time for an idle connection runs meanwhile."""
+        if self.is_writable() or not self.persistent:
+            super().requestDone(request)
+            return
+        self._answered_request = request
+        self.setTimeout(self._savedTimeOut)
 
     # Twisted calls these two when it holds more than 64 KB, and when it holds nothing any more.
 
@@ -26,8 +39,14 @@ class WatchedHTTPChannel(http.HTTPChannel):
     def resumeProducing(self) -> None:
         super().resumeProducing()
         self._has_room.set()
+        if (request := self._answered_request) is not None:
+            self._answered_request = None
+            super().requestDone(request)
 
     def connectionLost(self, *reason: Any) -> None:
+        if self._answered_request is not None:
+            self.requests.remove(self._answered_request)  # it has ended, and needs no notice
+            self._answered_request = None
         super().connectionLost(*reason)
         self._has_room.set()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from threading import Thread
 
+import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -137,6 +139,27 @@ def test_many_bodies_that_never_end_hold_little(
     refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 413")]
     assert all(b"retry-after: 5\r\n" in answer.lower() for answer in refused)
     assert len(refused) >= count / 8
+
+
+def test_requests_without_a_reader_hold_one_answer(server_deployment: Deployment) -> None:
+    """A client sends many requests at once and reads nothing. All are answered once it reads."""
+    file, count = "/static/admin/js/vendor/xregexp/xregexp.js", 200
+    size = len(server_deployment.person().get(file).content)
+    process = psutil.Process(server_deployment.web.pid)
+    before = process.memory_info().rss
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect(("127.0.0.1", server_deployment.web.port))
+        line.sendall(f"GET {file} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * count)
+        memory = []
+        for _ in range(30):
+            time.sleep(0.1)
+            memory.append(process.memory_info().rss)
+        assert max(memory) - before < 32 * MB
+        line.settimeout(10)
+        received = 0
+        while received < count * size:
+            received += len(line.recv(MB))
 
 
 def receive_at_once(line: socket.socket) -> bytes:
