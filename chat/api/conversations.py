@@ -11,7 +11,7 @@ from ninja import Router, Status
 from chat import access, conversations
 from chat.api import outputs, schemas
 from chat.api.auth import ApiUser, get_user
-from chat.api.idempotency import check_later, idempotent_request
+from chat.api.idempotency import check_key, idempotent_request
 from chat.api.problems import Problem, build_not_found
 from chat.api.replies import start_reply
 from chat.conversations.sidebar import RowPosition, load_page
@@ -88,9 +88,9 @@ def restore_conversation(
 ) -> object:
     """Undo a deletion. One that was undone already is answered alike."""
     user = get_user(request)
-    with idempotent_request(request, user, has_effect=check_later) as once:
-        if not once.is_repeated and (deleted := access.find_deleted(user, id)):
-            conversations.restore(deleted)
+    check_key(request)
+    if deleted := access.find_deleted(user, id):
+        conversations.restore(deleted)
     return outputs.build_conversation(access.get_conversation_or_404(user, id))
 
 

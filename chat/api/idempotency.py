@@ -76,14 +76,23 @@ def idempotent_request(
         yield once
 
 
+def check_key(request: HttpRequest) -> None:
+    """For a POST that has no second effect anyway, so its key is not stored. Raises Problem."""
+    _check_length(request.headers.get(HEADER, ""))
+
+
+def _check_length(key: str) -> None:
+    if len(key) > MAX_KEY_CHARS:
+        text = _("An idempotency key may have up to %(count)s characters.")
+        raise Problem(422, "bad_key", text % {"count": MAX_KEY_CHARS})
+
+
 @contextmanager
 def run_once(
     user: User, key: str, described: bytes, has_effect: HasEffect = has_reply
 ) -> Iterator[RequestOnce]:
     """The same for a request of any form, which `described` tells from others."""
-    if len(key) > MAX_KEY_CHARS:
-        text = _("An idempotency key may have up to %(count)s characters.")
-        raise Problem(422, "bad_key", text % {"count": MAX_KEY_CHARS})
+    _check_length(key)
     with transaction.atomic():
         if not key:
             yield RequestOnce(uuid4(), is_repeated=False, first_at=timezone.now())

@@ -12,7 +12,7 @@ from ninja import Router
 from chat import access
 from chat.api import outputs, schemas
 from chat.api.auth import ApiUser, get_user
-from chat.api.idempotency import check_later, idempotent_request
+from chat.api.idempotency import check_key
 from streaming import lifecycle
 from streaming.follow import START_CURSOR, read_page
 
@@ -40,10 +40,8 @@ def list_chunks(request: HttpRequest, id: UUID, after: schemas.Cursor = START_CU
 @router.post("/{uuid:id}/stop", response=schemas.StreamOut, by_alias=True)
 def stop_stream(request: HttpRequest, id: UUID, body: schemas.NoFields | None = None) -> object:
     """Stop a reply, and keep its text. One that has ended stays as it is."""
-    user = get_user(request)
-    stream = access.get_stream_or_404(user, id)
-    with idempotent_request(request, user, has_effect=check_later) as once:
-        if not once.is_repeated:
-            lifecycle.stop(stream.pk)
+    check_key(request)
+    stream = access.get_stream_or_404(get_user(request), id)
+    lifecycle.stop(stream.pk)
     stream.refresh_from_db()
     return outputs.build_stream(stream)

@@ -18,9 +18,10 @@ from accounts.sealing import SealBroken
 from chat import access
 from chat.api import schemas, webhook_schemas
 from chat.api.auth import ApiUser, get_user, require_recent_confirmation
-from chat.api.idempotency import RequestOnce, check_later, idempotent_request
+from chat.api.idempotency import HEADER, RequestOnce, check_later, idempotent_request
 from chat.api.problems import Problem
 from chat.models import Webhook, WebhookDelivery
+from chat.replies import count_rows
 from chat.webhooks import actions
 from chat.webhooks.log import read_log
 
@@ -144,11 +145,13 @@ def list_deliveries(
 
 @router.post("/deliveries/{uuid:id}/retry", response=webhook_schemas.DeliveryOut, by_alias=True)
 def retry_delivery(request: HttpRequest, id: UUID, body: schemas.NoFields | None = None) -> object:
-    """Send it again, whatever became of it."""
+    """Send it again, whatever became of it. A key counts as a row of the person."""
     user = get_user(request)
     delivery = access.get_delivery_or_404(user, id)
     with idempotent_request(request, user, has_effect=check_later) as once:
         if not once.is_repeated:
+            if HEADER in request.headers:
+                count_rows(user, 0)
             _send_again(delivery)
     return _build_delivery(delivery)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ from tools.services.schemathesis import ENVIRONMENT, run_schemathesis
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(1_800)]
 
 MIN_REQUESTS = 20_000
-EXAMPLES = 600
+EXAMPLES = 400
 CANARY = "kelpcanary"
 UNLIMITED = {
     "MAX_MESSAGES_PER_MINUTE": "1000000",
@@ -24,17 +25,26 @@ UNLIMITED = {
     "MAX_CHARS_PER_MINUTE": "1000000000",
     "MAX_UNFINISHED_REPLIES_PER_USER": "1000000",
 }
+RUNS: dict[str, Any] = {
+    "mine": {"phases": "examples,coverage,fuzzing", "deletes": False},
+    "theirs": {"phases": "examples,coverage,fuzzing"},
+    "of the answers before": {"phases": "stateful"},
+}
+"""The ids that requests name."""
 CREATE_PEOPLE = f"""
 import json
 from django.db import transaction
 from accounts.models import User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import create_token
+from chat.models import WebhookDelivery
+from chat.webhooks.actions import create_webhook
 from tests.chat.factories import finish_reply, start_reply
 
 owner, stranger = (User.objects.create_user(f"{{name}}@holdfast.test", "kelp-holds-fast-7")
                    for name in ("owner", "stranger"))
 def create_reply(person, question, answer):
+    create_webhook(person, "http://127.0.0.1:9/")  # nobody listens there
     with transaction.atomic():  # the worker of the site must not claim it in between
         reply = start_reply(person, question)
         finish_reply(reply, answer)
@@ -42,8 +52,10 @@ def create_reply(person, question, answer):
 theirs = create_reply(owner, "{CANARY} question", "{CANARY} answer")
 mine = create_reply(stranger, "My own question", "My own answer")
 def describe(reply):
+    delivery = WebhookDelivery.objects.get(webhook__user=reply.conversation.user)
     return {{"conversations": str(reply.conversation.pk), "messages": str(reply.answer.pk),
-            "streams": str(reply.stream.uuid)}}
+            "streams": str(reply.stream.uuid), "webhooks": str(delivery.webhook_id),
+            "webhooks/deliveries": str(delivery.pk)}}
 token = create_token(stranger, "Schemathesis", list(Scope), None)[1]
 print(json.dumps({{"token": token, "theirs": describe(theirs), "mine": describe(mine)}}))
 """
@@ -71,11 +83,12 @@ def test_no_request_fails_the_server_or_shows_the_things_of_another_person(
     )
     headers = {"Authorization": f"Bearer {made['token']}"}
     count = 0
-    for whose in ("mine", "theirs"):
-        ids = {f"/api/{kind}/": id for kind, id in made[whose].items()}
+    for name, run in RUNS.items():
+        ids = {f"/api/{kind}": id for kind, id in made.get(name, {}).items()}
         report = run_schemathesis(
-            deployment.webs[0].url, headers, ids, examples=EXAMPLES, seed=len(whose)
+            deployment.webs[0].url, headers, ids, examples=EXAMPLES, seed=len(name), **run
         )
+        print(f"\nschemathesis, {name}: {report.request_count} requests")
         assert report.succeeded, report.output
         assert report.answers
         assert [status for status, _ in report.answers if status >= 500] == []

@@ -37,19 +37,35 @@ class Report:
 
 
 def run_schemathesis(
-    url: str, headers: Mapping[str, str], ids: Mapping[str, str], *, examples: int, seed: int
+    url: str,
+    headers: Mapping[str, str],
+    ids: Mapping[str, str],
+    *,
+    phases: str,
+    examples: int,
+    seed: int,
+    deletes: bool = True,
 ) -> Report:
-    """Send requests to every operation whose answer ends. `ids` has an id for each start of a
-    path, which some requests name."""
+    """Send requests to every operation whose answer ends. `ids` has the id that requests name, for
+    each start of a path; without `deletes`, requests to delete name others."""
     folder = scratch_folder("schemathesis")
-    (folder / "schemathesis.toml").write_text(CONFIG + _list_ids(ids))
+    (folder / "schemathesis.toml").write_text(CONFIG + _list_ids(ids, deletes))
     har = folder / "requests.har"
     options = [option for pair in headers.items() for option in ("-H", ": ".join(pair))]
     result = subprocess.run(
         [
             *(str(ENVIRONMENT.get_program_path("schemathesis")), "--config-file"),
             *(str(folder / "schemathesis.toml"), "run", f"{url}/api/openapi.json", *options),
-            *("--checks", "all", "--max-examples", str(examples), "--seed", str(seed)),
+            *(
+                "--phases",
+                phases,
+                "--checks",
+                "all",
+                "--max-examples",
+                str(examples),
+                "--seed",
+                str(seed),
+            ),
             *("--exclude-path", ENDLESS),
             *("--report-har-path", str(har), "--no-color", "--continue-on-failure"),
         ],
@@ -63,9 +79,11 @@ def run_schemathesis(
     return Report(result.returncode == 0, int((counts or ["0"])[0]), output, _read_answers(har))
 
 
-def _list_ids(ids: Mapping[str, str]) -> str:
+def _list_ids(ids: Mapping[str, str], deletes: bool) -> str:
+    excluded = "" if deletes else 'exclude-method = "DELETE"\n'
     return "".join(
-        f'[[operations]]\ninclude-path-regex = "^{path}"\nparameters = {{ id = "{id}" }}\n'
+        f'[[operations]]\ninclude-path-regex = "^{path}/[{{]id"\n{excluded}'
+        f'parameters = {{ id = "{id}" }}\n'
         for path, id in ids.items()
     )
 

@@ -296,15 +296,6 @@ def test_a_list_costs_the_same_for_many_conversations(
         assert len(program.get("/conversations?limit=20").data["conversations"]) == 20
 
 
-def test_a_restoration_that_is_repeated_restores_nothing(program: Program) -> None:
-    path = f"/conversations/{start(program)['conversation']['id']}"
-    program.send("DELETE", path)
-    assert program.post(f"{path}/restoration", Idempotency_Key="k").status_code == 200
-    program.send("DELETE", path)
-    assert program.post(f"{path}/restoration", Idempotency_Key="k").status_code == 404
-    assert Conversation.objects.get().deleted_at
-
-
 def test_a_key_that_is_too_long_is_refused_by_every_post(program: Program, owner: User) -> None:
     reply = start(program)
     create_webhook(owner, "https://hooks.example/")

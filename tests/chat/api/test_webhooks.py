@@ -201,6 +201,17 @@ def test_a_retry_with_the_same_key_is_one_retry(program: Program, owner: User) -
     assert program.post(path, Idempotency_Key="other").data["status"] == "waiting"
 
 
+def test_keys_of_retries_are_limited(program: Program, owner: User, settings: Settings) -> None:
+    """Each is a row that stays for a month."""
+    create_webhook(owner, ADDRESS)
+    finish_reply(start_reply(owner))
+    path = f"/webhooks/deliveries/{WebhookDelivery.objects.get().pk}/retry"
+    settings.MAX_CHARS_PER_MINUTE = 1
+    assert program.post(path, Idempotency_Key="k").status_code == 429
+    assert not IdempotentRequest.objects.exists()
+    assert program.post(path).status_code == 200
+
+
 def test_a_reply_of_the_gateway_is_found_by_the_ids_of_its_message(owner: User) -> None:
     create_webhook(owner, ADDRESS)
     asked = GatewayProgram.of(owner).ask("Why do tides lag the moon?")
