@@ -92,6 +92,11 @@ def is_text(content_type: str) -> bool:
     return get_media_type(content_type).startswith("text/") or is_json(content_type)
 
 
+# `json.dumps` would make an encoder for each of a body's messages, of which there may be 500,000.
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_ASCII_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
 def split_json(body: bytes) -> list[bytes]:
     """The messages of a body: the elements of an array, or the only value. Raises NotJson."""
     try:
@@ -103,11 +108,9 @@ def split_json(body: bytes) -> list[bytes]:
 
 def _encode_json(value: object) -> bytes:
     try:
-        return json.dumps(
-            value, allow_nan=False, ensure_ascii=False, separators=(",", ":")
-        ).encode()
+        return _ENCODER.encode(value).encode()
     except UnicodeEncodeError:  # half of a surrogate pair
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        return _ASCII_ENCODER.encode(value).encode()
 
 
 def count_units(data: bytes, *, json_mode: bool) -> int:
