@@ -21,6 +21,7 @@ from django.db import connection
 from streaming.events import StreamText
 from streaming.journal import folded, orm, postgresql
 from streaming.journal.chunks import (
+    CHARS_PER_READ,
     MAX_CHUNK_CHARS,
     MERGEABLE_KINDS,
     Append,
@@ -69,8 +70,6 @@ __all__ = [
     "split_delta",
 ]
 
-CHARS_PER_READ = 32_768
-"""About how much text one read returns: a follower that waits for its client holds all of it."""
 ROWS_PER_BUILD = 20_000
 """More than a read, because each time all rows before them are built again."""
 

@@ -11,6 +11,8 @@ from uuid import UUID
 from streaming.events import StreamText
 from streaming.models import Kind, State, Stream, split_checkpoint
 
+CHARS_PER_READ = 32_768
+"""About how much text one read returns: a follower that waits for its client holds all of it."""
 MAX_CHUNK_CHARS = 16_384
 """The most characters that one chunk holds, so that every frame and row is bounded."""
 

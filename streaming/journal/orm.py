@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max, Min, QuerySet
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import F, Func, IntegerField, Max, Min, QuerySet, Sum, Window
 from django.db.models.functions import Coalesce, Now
+from django.db.models.sql.compiler import SQLCompiler
 
 from streaming.events import StreamText
 from streaming.journal.chunks import (
+    CHARS_PER_READ,
     Append,
     Chunk,
     Cursor,
@@ -30,8 +34,26 @@ from streaming.models import (
 
 ROWS_PER_READ = 2_000
 
+BYTES_PER_READ = 4 * CHARS_PER_READ
+"""A character has up to four bytes, so this is no less."""
+
 ChunkValues = tuple[int, int, str, int]
 """Index, number of the kind, delta and offset of a row."""
+
+
+class ByteLength(Func):
+    """The length of a text in UTF-8. PostgreSQL knows it without reading the text."""
+
+    function = "octet_length"
+    output_field = IntegerField()
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, Any]:
+        """Old versions have no such function."""
+        return self.as_sql(
+            compiler, connection, template="length(CAST(%(expressions)s AS blob))", **context
+        )
 
 
 # Writing
@@ -147,7 +169,12 @@ def read(cursors: Collection[Cursor]) -> Iterator[tuple[Cursor, StreamHead, Iter
 
 
 def read_rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
-    return _to_chunks(_select_values(stream_id).filter(index__gt=after)[:limit])
+    """The rows after an index, up to `limit` of them, or as many as one read returns. A row may
+    have 64 KB, and each read of a long stream would load all the rest of it."""
+    size = ByteLength("delta")
+    bytes_before = Window(Sum(size), order_by="index") - size
+    rows = _select_values(stream_id).filter(index__gt=after, index__lte=after + limit)
+    return _to_chunks(rows.alias(before=bytes_before).filter(before__lt=BYTES_PER_READ))
 
 
 def _select_values(stream_id: int) -> QuerySet[StreamChunk, ChunkValues]:

@@ -295,6 +295,15 @@ def test_reading_large_rows_is_bounded_by_the_size_of_their_text(owner: User) ->
     assert sizes == [2 * MAX_CHUNK_CHARS] * 15
 
 
+def test_rows_beyond_one_read_are_not_loaded(owner: User) -> None:
+    """A reader of rows would otherwise load all the rest of a long stream with each read."""
+    stream = start_stream(owner)
+    append_chunks(stream, "a", *([WAVE * MAX_CHUNK_CHARS] * 9))
+    assert [row.index for row in orm.read_rows(stream.pk, -1, 10)] == [0, 1, 2]
+    assert [row.index for row in orm.read_rows(stream.pk, 2, 10)] == [3, 4]
+    assert [row.index for row in orm.read_rows(stream.pk, -1, 2)] == [0, 1]
+
+
 HM = (Kind.REASONING, "hm")
 SEAM = (Kind.SEAM, "")
 
