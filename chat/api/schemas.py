@@ -18,7 +18,8 @@ from streaming.doors.sse.request import parse_cursor
 from streaming.follow import MAX_CURSOR, START_CURSOR
 from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
 
-ModelName = Annotated[str, Field(max_length=MAX_FORM_VALUE_CHARS)]
+ModelName = Annotated[str, Field(max_length=MAX_FORM_VALUE_CHARS, pattern=r"^[^\x00]*$")]
+"""Without NUL, which no address may have."""
 Text = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS)]
 
 
