@@ -74,8 +74,11 @@ class StreamQuerySet(models.QuerySet["Stream"]):
 
     def find_owned(self, pairs: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Stream]:
         """The same rule for many users at once: the streams by the ids of their owners and their
-        UUIDs."""
-        streams = self.filter(uuid__in={uuid for _, uuid in pairs})
+        UUIDs. Readers of those that have ended do not need their arguments."""
+        streams = list(self.filter(uuid__in={uuid for _, uuid in pairs}))
+        for stream in streams:
+            if stream.ended_at is not None:
+                stream.forget_arguments()
         return {(stream.owner_id, stream.uuid): stream for stream in streams}
 
     def unfinished(self) -> StreamQuerySet:
@@ -193,6 +196,14 @@ class Stream(models.Model):
 
     def __str__(self) -> str:
         return f"{self.uuid} ({self.state})"
+
+    def forget_arguments(self) -> None:
+        """Free their memory. They are read again if anybody asks for them."""
+        self.__dict__.pop("arguments", None)
+
+    def forget_relatives(self) -> None:
+        """The same for the rows that Django has linked to this one."""
+        self._state.fields_cache.clear()
 
     @property
     def checkpoint(self) -> str:

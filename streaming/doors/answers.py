@@ -64,6 +64,7 @@ class EncodedResponse(FollowResponse):
         await sender.start_response(self)
         sender.start_task(self._send_heartbeats(sender), "answer heartbeat")
         await sender.send_part(self.encoder.encode_start())
+        self._forget_long_texts()
         events = follow_stream(self.stream, self.after, exact=self.exact)
         async with aclosing(events):
             async for event in events:
@@ -72,6 +73,12 @@ class EncodedResponse(FollowResponse):
                     await sender.send_part(last, is_last=True)
                 elif body := self.encoder.encode_event(event):
                     await sender.send_part(body)
+
+    def _forget_long_texts(self) -> None:
+        """A client may read for long. A live stream is shared, and others need its arguments."""
+        self.stream.forget_relatives()
+        if self.stream.ended_at is not None:
+            self.stream.forget_arguments()
 
     def _encode_end(self) -> bytes:
         self.stream.refresh_from_db()

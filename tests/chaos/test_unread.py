@@ -20,7 +20,8 @@ from tools.deployment.http_user import Person
 from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
 
-QUESTION, MODEL = "Tell me all about kelp.", "gpt-5.5"
+QUESTION = "Tell me all about kelp. \N{WATER WAVE}" * 3_900  # long, because no client may hold it
+MODEL = "gpt-5.5"
 PEOPLE_COUNT = 4
 CLIENTS_PER_PERSON = 50
 MAX_GROWTH_BYTES = 100 * MEGABYTE

@@ -34,23 +34,24 @@ Part = dict[str, Any]
 
 
 class UIMessageStream:
-    """The parts of one answer, in the order of the protocol."""
+    """The parts of one answer, in the order of the protocol. Of the row only names are kept: a
+    client may read for long, and a text has megabytes."""
 
     def __init__(self, answer: Message) -> None:
-        self._answer = answer
+        self._message_id = str(answer.pk)
+        self._names = {
+            "conversationId": str(answer.conversation_id),
+            "model": answer.model,
+            "provider": answer.provider,
+        }
         self._kind = ""
         self._id = ""
         self._lengths: dict[str, int] = {Kind.TEXT: 0, Kind.REASONING: 0}
         self._note = ""
 
     def start(self, stream: Stream) -> Iterator[Part]:
-        metadata = {
-            "conversationId": str(self._answer.conversation_id),
-            "streamId": str(stream.uuid),
-            "model": self._answer.model,
-            "provider": self._answer.provider,
-        }
-        yield {"type": "start", "messageId": str(self._answer.pk), "messageMetadata": metadata}
+        metadata = self._names | {"streamId": str(stream.uuid)}
+        yield {"type": "start", "messageId": self._message_id, "messageMetadata": metadata}
         yield {"type": "start-step"}
 
     def add(self, event: Chunk | Snapshot | StateChanged) -> Iterator[Part]:

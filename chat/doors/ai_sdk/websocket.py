@@ -24,7 +24,6 @@ from chat.doors.ai_sdk.protocol import Part, UIMessageStream
 from chat.doors.ai_sdk.requests import parse_fields
 from chat.doors.ai_sdk.threads import find_answer, start_reply
 from chat.doors.errors import KNOWN_ERRORS, to_problem
-from chat.models import Message
 from streaming import lifecycle
 from streaming.access import StreamNotFound
 from streaming.database import run_in_db
@@ -73,7 +72,7 @@ class FollowedAnswer:
     is_aborted: bool = False
 
 
-Found = tuple[Message, Stream] | None
+Found = tuple[UIMessageStream, Stream] | None
 Finder = Callable[[], Awaitable[Found]]
 
 
@@ -159,11 +158,11 @@ class ChatConsumer(SessionConsumer):
         assert self._credential is not None
         user = authenticate_socket(self.user, self._credential, Scope.WRITE)
         reply = start_reply(user, parse_fields(fields))
-        return reply.answer, reply.answer.stream or reply.stream
+        return UIMessageStream(reply.answer), reply.answer.stream or reply.stream
 
     def _find_answer(self, chat: str) -> Found:
         answer = find_answer(self.user, chat, None)
-        return (answer, answer.stream) if answer and answer.stream else None
+        return (UIMessageStream(answer), answer.stream) if answer and answer.stream else None
 
     def _start_following(self, frame: Send | Resume, find: Finder) -> None:
         if frame.request_id in self._followed:
@@ -195,6 +194,7 @@ class ChatConsumer(SessionConsumer):
                 raise
             self.schedule_close(CLOSE_INTERNAL_ERROR)  # the client sends it again
         else:
+            del find  # with the message of the client, which may be long
             if found is None:
                 await self._send(frames.encode_no_active(id))
             elif followed.is_aborted:
@@ -202,11 +202,12 @@ class ChatConsumer(SessionConsumer):
             else:
                 await self._send_answer(followed, *found)
 
-    async def _send_answer(self, followed: FollowedAnswer, answer: Message, stream: Stream) -> None:
+    async def _send_answer(
+        self, followed: FollowedAnswer, parts: UIMessageStream, stream: Stream
+    ) -> None:
         id, followed.stream_id = followed.request_id, stream.pk
         if (delay := get_simulated_drop(stream)) is not None:
             asyncio.get_running_loop().call_later(delay, self.schedule_close, CLOSE_SIMULATED_DROP)
-        parts = UIMessageStream(answer)
         await self._send(frames.encode_start(id))
         sequence = await self._send_parts(id, 0, list(parts.start(stream)))
         try:

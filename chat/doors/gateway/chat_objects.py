@@ -102,7 +102,7 @@ class ChatEncoder(AnswerEncoder):
     """Encodes a stream as the chunks of a chat completion."""
 
     def __init__(self, row: GatewayResponse, stream: Stream, *, includes_usage: bool) -> None:
-        self._row, self._includes_usage = row, includes_usage
+        self._conversation_id, self._includes_usage = row.conversation_id, includes_usage
         self._frame = _build_frame(row, stream, "chat.completion.chunk")
         if includes_usage:
             self._frame["usage"] = None
@@ -129,7 +129,7 @@ class ChatEncoder(AnswerEncoder):
         return b""
 
     def encode_end(self, stream: Stream) -> bytes:
-        mark_read(self._row)
+        mark_read(self._conversation_id)
         if failure := find_failure(stream):
             return _encode(failure[0])
         end = self._encode_delta({}, find_finish_reason(stream, has_calls=self._call_count > 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -33,9 +34,9 @@ def get_response(user: User, id: str) -> GatewayResponse:
     return row
 
 
-def mark_read(row: GatewayResponse) -> None:
+def mark_read(conversation_id: UUID) -> None:
     """Let workers delete a temporary conversation soon."""
-    rows = Conversation.objects.filter(pk=row.conversation_id, expires_at__isnull=False)
+    rows = Conversation.objects.filter(pk=conversation_id, expires_at__isnull=False)
     rows.filter(expires_at__gt=Now() + KEPT_AFTER_READING).update(
         expires_at=Now() + KEPT_AFTER_READING
     )

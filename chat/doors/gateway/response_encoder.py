@@ -25,10 +25,11 @@ from streaming.models import Kind, State, Stream
 
 class ResponseEncoder(AnswerEncoder):
     """It gets all rows from the first one on, and leaves out the events up to the number `after`:
-    an event that closes an item has all of its text."""
+    an event that closes an item has all of its text. It holds no row, because instructions and
+    tools are long and a client may read for long."""
 
     def __init__(self, row: GatewayResponse, stream: Stream, after: int) -> None:
-        self._row, self._after = row, after
+        self._id, self._answer_id, self._after = row.pk, row.answer_id, after
         self._beginning = build_beginning(row, stream)
         self._events = OutputEvents(row.answer_id)
         self._is_queued = stream.state == State.QUEUED
@@ -51,15 +52,20 @@ class ResponseEncoder(AnswerEncoder):
         return self._encode_begin() + b"".join(parts)
 
     def encode_end(self, stream: Stream) -> bytes:
-        mark_read(self._row)
-        response = build_response(self._row, stream, load_output(stream, self._row.answer_id))
+        row = GatewayResponse.objects.filter(pk=self._id).first()
+        if row is None:
+            raise StreamNotFound  # it was deleted just now
+        mark_read(row.conversation_id)
+        response = build_response(row, stream, load_output(stream, self._answer_id))
         return self._encode_begin() + self._encode(self._events.write_end(stream, response))
 
     def _encode_begin(self) -> bytes:
         if self._has_begun:
             return b""
         self._has_begun = True
-        return self._encode([self._build_lifecycle_event("in_progress", IN_PROGRESS)])
+        begin = self._encode([self._build_lifecycle_event("in_progress", IN_PROGRESS)])
+        self._beginning = {}
+        return begin
 
     def _build_lifecycle_event(self, name: str, number: int) -> Event:
         status = {"queued": "queued", "in_progress": "in_progress"}.get(name)

@@ -41,7 +41,7 @@ def create_completion(request: HttpRequest, user: User) -> HttpResponseBase:
 
 
 def answer(row: GatewayResponse, stream: Stream) -> HttpResponse:
-    mark_read(row)
+    mark_read(row.conversation_id)
     headers = {RESPONSE_ID: build_response_id(stream)}
     if failure := find_failure(stream):
         body, status = failure

@@ -87,7 +87,7 @@ def answer_now(row: GatewayResponse) -> HttpResponse:
 
 def answer(row: GatewayResponse, stream: Stream) -> HttpResponse:
     if State(stream.state).has_ended:
-        mark_read(row)
+        mark_read(row.conversation_id)
     return JsonResponse(build_response(row, stream, load_output(stream, row.answer_id)))
 
 
