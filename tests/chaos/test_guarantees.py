@@ -1,13 +1,17 @@
 """The tests that docs/guarantees.md names exist, and a chaos run does not count outages of the
-database."""
+database and empty replies of the provider."""
 
 import re
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from tests.chaos.monitor import MAX_OUTAGE_SECONDS, DatabaseOutages, Monitor, Takeover
 from tests.chaos.processes import ROOT
+from tests.chaos.script import AnswerScript, ProviderFault
+from tests.chaos.verdict import is_provider_error
 
 PAGE = ROOT / "docs" / "guarantees.md"
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
@@ -61,3 +65,19 @@ def test_the_wait_for_an_owner_counts_only_while_a_worker_could_claim() -> None:
     monitor._update([], now=75)
     assert not killed.remaining
     assert killed.max_seconds == 6
+
+
+@pytest.mark.parametrize(
+    ("error_class", "fault", "is_expected"),
+    [
+        ("network", "", True),
+        ("empty_reply", "end", True),
+        ("empty_reply", "cut", False),
+        ("internal", "end", False),
+    ],
+)
+def test_only_a_fault_of_the_provider_explains_a_failed_reply(
+    error_class: str, fault: ProviderFault, is_expected: bool
+) -> None:
+    script = AnswerScript("s", pieces=9, delay=0, fault=fault)
+    assert is_provider_error(error_class, script) is is_expected

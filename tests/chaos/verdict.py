@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from tests.chaos.lines import LINES_SOURCE, NumberedLines
 from tests.chaos.provider import AnswerRequest
 from tests.chaos.readings import KINDS, REASONING, SEAM, TEXT, DoorCounts, Row, check_reading
-from tests.chaos.script import AskedQuestion
+from tests.chaos.script import AnswerScript, AskedQuestion
 from tools.fake_provider import Record
 
 ENDED_STATES = ("completed", "stopped", "failed", "interrupted")
@@ -200,7 +200,7 @@ def _check_answer(
     journal = chunks[row["id"]]
     name = f"stream {row['id']} ({row['state']}, {asked.script.name})"
     answers = answers_by_question[asked.script.question]
-    if row["state"] == "failed" and row["error_class"] not in PROVIDER_ERROR_CLASSES:
+    if row["state"] == "failed" and not is_provider_error(row["error_class"], asked.script):
         verdict.add_violation(f"{name} failed with {row['error_class']!r}")
     if not asked.script.text.startswith(_join_deltas(journal, TEXT)):
         verdict.add_violation(f"{name}: its text is not the beginning of its answer")
@@ -222,6 +222,12 @@ def _check_answer(
 
 PROVIDER_ERROR_CLASSES = {"timeout", "network", "interrupted", "overloaded"}
 """The errors of a reply whose provider breaks off or falls silent before the first text."""
+
+
+def is_provider_error(error_class: str, script: AnswerScript) -> bool:
+    """A provider that ends its body before the first text has sent an empty reply."""
+    is_empty = error_class == "empty_reply" and script.fault == "end"
+    return is_empty or error_class in PROVIDER_ERROR_CLASSES
 
 
 def _split_at_seams(chunks: list[Row]) -> Iterator[list[Row]]:
