@@ -4,6 +4,10 @@ A code has eight of twenty letters, works for some minutes in the session that a
 takes three attempts. With these limits an address gets ten codes an hour from strangers, who can
 try thirty of 25,600,000,000. A browser that the owner has used has a count of its own: strangers
 can't use up its codes.
+
+allauth counts attempts in the session, where requests of the same moment overwrite each other's
+count, and all of them would find a code that was not used yet. So attempts and uses are counted
+here, too.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ CLIENT_CODES_LIMIT = RateLimit("codes-of-client", 20, 10 * 60)
 CLIENT_ADDRESS_CODES_LIMIT = RateLimit("codes-from-client", 4, 10 * 60)
 ADDRESS_CODES_LIMIT = RateLimit("codes-to-address", 10, 60 * 60)
 DEVICE_CODES_LIMIT = RateLimit("codes-of-device", 10, 60 * 60)
+CODE_ATTEMPTS_LIMIT = RateLimit("attempts-of-code", 3, 10 * 60)
+CODE_USES_LIMIT = RateLimit("uses-of-code", 1, 10 * 60)
 
 
 def try_consume_code_mail(request: HttpRequest, email: str, user: User | None) -> bool:
@@ -35,3 +41,16 @@ def try_consume_code_mail(request: HttpRequest, email: str, user: User | None) -
             ADDRESS_CODES_LIMIT.counter_for(email),
         ]
     )
+
+
+def try_consume_code_attempt(request: HttpRequest, code: str) -> bool:
+    """Count an attempt to enter this code, before what was typed is compared with it. There is none
+    for an address without an account, but as much work."""
+    key = request.session.session_key
+    return CODE_ATTEMPTS_LIMIT.counter_for(code, key).try_consume(allow_if_full=True)
+
+
+def try_use_code(request: HttpRequest, code: str) -> bool:
+    """Return False if another request has used the code."""
+    key = request.session.session_key
+    return CODE_USES_LIMIT.counter_for(code, key).try_consume(allow_if_full=True)

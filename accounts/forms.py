@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import (
     ChangePasswordForm,
+    ConfirmEmailVerificationCodeForm,
     ConfirmLoginCodeForm,
     RequestLoginCodeForm,
     ResetPasswordForm,
@@ -26,7 +27,11 @@ from django.utils.translation import gettext as _
 
 from accounts import setup
 from accounts.adapter import limit_unrequested_mails
-from accounts.code_mails import try_consume_code_mail
+from accounts.code_mails import (
+    try_consume_code_attempt,
+    try_consume_code_mail,
+    try_use_code,
+)
 from accounts.email_addresses import ensure_primary_email, find_user_by_email, is_email_taken
 from accounts.failed_sign_ins import log_failed_sign_in
 from accounts.invitations.links import InvitationGone, find_usable_invitation
@@ -152,7 +157,29 @@ class LoginCodeForm(RequestLoginCodeForm):
         return email
 
 
-class LoginCodeEntryForm(ConfirmLoginCodeForm):
+class MailedCodeMixin:
+    """For a form with a code of a mail, which takes three attempts and works once, also for
+    requests of the same moment."""
+
+    expected_code: str | None
+
+    def clean_code(self) -> str:
+        code = self.expected_code or ""
+        if not try_consume_code_attempt(context.request, code):
+            raise get_adapter().validation_error("too_many_login_attempts")
+        typed = str(super().clean_code())  # type: ignore[misc]
+        if not try_use_code(context.request, code):
+            raise get_adapter().validation_error("incorrect_code")
+        return typed
+
+
+class EmailCodeEntryForm(MailedCodeMixin, ConfirmEmailVerificationCodeForm):
+    """Confirms an address."""
+
+
+class LoginCodeEntryForm(MailedCodeMixin, ConfirmLoginCodeForm):
+    """Signs in."""
+
     def clean_code(self) -> str:
         try:
             return str(super().clean_code())

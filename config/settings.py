@@ -569,6 +569,7 @@ ACCOUNT_FORMS = {
     "change_password": "accounts.forms.PasswordChangeForm",
     "request_login_code": "accounts.forms.LoginCodeForm",
     "confirm_login_code": "accounts.forms.LoginCodeEntryForm",
+    "confirm_email_verification_code": "accounts.forms.EmailCodeEntryForm",
 }
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]

@@ -22,10 +22,13 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.factors.addresses import is_own_origin
 from accounts.models import User
+from accounts.rate_limits import RateLimit
 
 MAX_CREDENTIAL_CHARS = 32_000
 MAX_PASSKEYS = 20
 """Passkeys of one account."""
+ANSWER_LIMIT = RateLimit("answer-of-passkey", 1, 60 * 60)
+"""allauth deletes the challenge from the session, which requests of the same moment still find."""
 PARSE_ERRORS = (
     ValueError,
     TypeError,
@@ -70,9 +73,14 @@ def complete_use(user: User | None, text: str) -> Authenticator:
     """Return the passkey that was used. Raises ValidationError."""
     with _raise_validation_error(UNKNOWN_PASSKEY):
         credential = _parse(text)
-        _check_client_data(auth.parse_authentication_response(credential).response.client_data)
+        client_data = auth.parse_authentication_response(credential).response.client_data
+        _check_client_data(client_data)
         owner = user or auth.extract_user_from_response(credential)
-        return auth.complete_authentication(owner, credential)
+        passkey: Authenticator = auth.complete_authentication(owner, credential)
+        uses = ANSWER_LIMIT.counter_for(client_data.challenge.hex())
+        if not uses.try_consume(allow_if_full=True):
+            raise ValueError("Used by another request")
+    return passkey
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from accounts.factors import passkeys
 from accounts.form_limits import clear_limiters
 from accounts.models import User
 from tests.accounts.software_passkey import SoftwarePasskey
-from tests.factories import sign_in
+from tests.factories import run_at_once, sign_in
 
 ADD, SIGN_IN = "/accounts/2fa/passkeys/add/", "/accounts/2fa/passkeys/sign-in/"
 STEP, CONFIRM = "/accounts/2fa/sign-in/", "/accounts/2fa/passkeys/confirm/"
@@ -133,6 +134,23 @@ def test_an_answer_of_a_passkey_works_once(passkey: SoftwarePasskey) -> None:
     ask_to_sign_in(client)
     client.post(SIGN_IN, {"credential": answer})
     assert not is_signed_in(client)
+
+
+def test_requests_at_once_use_an_answer_once(
+    owner: User, password: str, commit_for_real: None
+) -> None:
+    client = create_client()
+    sign_in(client, owner)
+    client.post("/accounts/reauthenticate/", {"password": password})
+    passkey = SoftwarePasskey()
+    add_passkey(client, passkey)
+    asked = create_client()
+    answer = passkey.use(ask_to_sign_in(asked))
+    tabs = [create_client() for _ in range(4)]
+    for tab in tabs:
+        tab.cookies.update(asked.cookies)
+    run_at_once(*[partial(tab.post, SIGN_IN, {"credential": answer}) for tab in tabs])
+    assert sum(map(is_signed_in, tabs)) == 1
 
 
 def test_a_deactivated_account_is_not_signed_in(passkey: SoftwarePasskey, owner: User) -> None:
