@@ -33,7 +33,9 @@ class BodyReservation:
         self._credential = get_credential(headers)
         self._address = address
         self._free_bytes = FREE_BODY_BYTES
-        self._added: list[tuple[Counter[Any], Any, int]] = []
+        # Sums, because a client may send a body in pieces of one byte.
+        self._of_users: Counter[Any] = Counter()
+        self._of_addresses: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -51,23 +53,28 @@ class BodyReservation:
             return True
         owner = credential_owners.get_cached_owner(self._credential)
         if owner is not None:
-            return self._try_add(_bytes_by_user, owner, count, MAX_BODY_BYTES_PER_USER)
+            if _bytes_by_user[owner] + count > MAX_BODY_BYTES_PER_USER:
+                return False
+            _bytes_by_user[owner] += count
+            self._of_users[owner] += count
+            return True
         if _bytes_by_address.total() + count > MAX_BODY_BYTES_OF_VISITORS:
             return False
-        most = MAX_BODY_BYTES_PER_ADDRESS
-        return self._try_add(_bytes_by_address, self._address, count, most)
-
-    def _try_add(self, counts: Counter[Any], client: Any, count: int, most: int) -> bool:
-        if counts[client] + count > most:
+        if _bytes_by_address[self._address] + count > MAX_BODY_BYTES_PER_ADDRESS:
             return False
-        counts[client] += count
-        self._added.append((counts, client, count))
+        _bytes_by_address[self._address] += count
+        self._of_addresses[self._address] += count
         return True
 
     def release(self) -> None:
         """A second call has no effect."""
-        while self._added:
-            counts, client, count = self._added.pop()
-            counts[client] -= count
-            if not counts[client]:
-                del counts[client]
+        _subtract(_bytes_by_user, self._of_users)
+        _subtract(_bytes_by_address, self._of_addresses)
+
+
+def _subtract(counts: Counter[Any], released: Counter[Any]) -> None:
+    while released:
+        client, count = released.popitem()
+        counts[client] -= count
+        if not counts[client]:
+            del counts[client]

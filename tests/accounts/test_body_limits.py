@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -99,6 +100,18 @@ def test_a_person_can_send_again_once_a_body_is_read(
     first.release()
     assert second.try_add(LONG_BODY_BYTES)
     second.release()
+
+
+def test_a_body_in_pieces_of_one_byte_needs_no_memory_for_each() -> None:
+    """A chunked body may be cut so, at six bytes on the line for each."""
+    reservation, count = BodyReservation([], "192.0.2.1"), 200_000
+    tracemalloc.start()
+    try:
+        assert all(reservation.try_add(1) for _ in range(count))
+        assert tracemalloc.get_traced_memory()[0] < count / 10
+    finally:
+        tracemalloc.stop()
+        reservation.release()
 
 
 async def test_a_long_body_gets_503_during_an_outage(
