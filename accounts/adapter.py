@@ -17,6 +17,7 @@ from allauth.core.internal.httpkit import HTTP_USER_AGENT_MAX_LENGTH
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
+from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -39,7 +40,7 @@ from accounts.password_change import AccountChanged, store_password
 from accounts.password_check import check_password
 from accounts.rate_limits import RateLimit
 from accounts.sessions.new_device import KNOWN_ATTRIBUTE, report_new_device
-from accounts.sign_up import save_under_sign_up_lock
+from accounts.sign_up import lock_sign_up, save_under_sign_up_lock
 from streaming.doors.client_identity import parse_client_address
 
 UNREQUESTED_MAIL_LIMIT = RateLimit("unasked-mails", 3, 10 * 60)
@@ -183,23 +184,28 @@ class AccountAdapter(DefaultAccountAdapter):
         addresses."""
         user = email_address.user
         before = list_user_emails(user)
-        if is_email_taken(email_address.email, exclude=user):
-            self.add_message(
-                request,
-                messages.ERROR,
-                "account/messages/email_confirmation_failed.txt",
-                {"email": email_address.email},
-            )
-            return False
-        ensure_primary_email(user)
-        if email_address.pk:  # an address that waits for its code is not stored yet
-            email_address.refresh_from_db()
-        if not super().confirm_email(request, email_address):
-            return False
+        with transaction.atomic():
+            lock_sign_up()
+            if not self._confirm_email_unless_taken(request, email_address):
+                return False
         others = [address for address in before if address != email_address.email]
         about = {"added": email_address.email}
         self.notify_addresses("account/email/email_confirmed", others, about)
         return True
+
+    def _confirm_email_unless_taken(self, request: HttpRequest, address: EmailAddress) -> bool:
+        if is_email_taken(address.email, exclude=address.user):
+            self.add_message(
+                request,
+                messages.ERROR,
+                "account/messages/email_confirmation_failed.txt",
+                {"email": address.email},
+            )
+            return False
+        ensure_primary_email(address.user)
+        if address.pk:  # an address that waits for its code is not stored yet
+            address.refresh_from_db()
+        return bool(super().confirm_email(request, address))
 
     # Mails
 

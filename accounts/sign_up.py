@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest
 
 from accounts import setup
 from accounts.audit.events import record_event
+from accounts.email_addresses import is_email_taken
 from accounts.invitations.links import SIGNED_UP, find_usable_invitation, use_invitation
 from accounts.models import User
 
@@ -17,13 +18,21 @@ class SignUpClosed(Exception):
     """Another sign-up has created the first account, and further sign-ups are closed."""
 
 
+def lock_sign_up() -> None:
+    """Until the transaction ends, no other process creates an account or confirms an address. On
+    SQLite the transaction itself is the lock, because it began as IMMEDIATE."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGN_UP_LOCK_ID])
+
+
 def save_under_sign_up_lock(request: HttpRequest, user: User) -> None:
-    """Without the lock, two simultaneous sign-ups would both find no account."""
+    """Without the lock, two simultaneous sign-ups would both find no account. Raises IntegrityError
+    for an address that another account has confirmed since the form was checked."""
     with transaction.atomic():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGN_UP_LOCK_ID])
-        # On SQLite the transaction itself is the lock, because it began as IMMEDIATE.
+        lock_sign_up()
+        if is_email_taken(user.email):
+            raise IntegrityError("Another account has the address.")
         if setup.has_any_account():
             if not setup.is_sign_up_open(request):
                 raise SignUpClosed
