@@ -71,6 +71,7 @@ def test_the_wait_for_an_owner_counts_only_while_a_worker_could_claim() -> None:
     ("error_class", "fault", "is_expected"),
     [
         ("network", "", True),
+        ("no_response", "stall", True),
         ("empty_reply", "end", True),
         ("empty_reply", "cut", False),
         ("internal", "end", False),

@@ -220,7 +220,7 @@ def _check_answer(
                 verdict.add_violation(f"{name}: the provider never sent a part of it")
 
 
-PROVIDER_ERROR_CLASSES = {"timeout", "network", "interrupted", "overloaded"}
+PROVIDER_ERROR_CLASSES = {"timeout", "no_response", "network", "interrupted", "overloaded"}
 """The errors of a reply whose provider breaks off or falls silent before the first text."""
 
 
