@@ -114,7 +114,8 @@ def attempt(webhook: Webhook, delivery: WebhookDelivery) -> bool:
         delivery.status = WebhookDelivery.Status.DELIVERED
     elif delivery.next_attempt_at is None:
         delivery.status = WebhookDelivery.Status.GIVEN_UP
-    rows.update(
+    # Not over what became of it meanwhile: its owner may have asked to send it again.
+    rows.filter(attempts=delivery.attempts).update(
         **{
             name: getattr(delivery, name)
             for name in ("last_status", "failure", "next_attempt_at", "status")

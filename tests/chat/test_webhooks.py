@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,32 @@ def test_after_a_day_a_delivery_is_given_up_and_can_be_sent_again(owner: User) -
         deliver_next()
     entry.refresh_from_db()
     assert (entry.status, entry.attempts) == ("delivered", 1)
+
+
+@pytest.mark.parametrize("status", [500, 200])
+def test_a_delivery_that_is_to_be_sent_again_during_an_attempt_is_sent_again(
+    owner: User, receiver: RawServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    webhook, _ = create_webhook(owner, receiver.get_url())
+    entry = end_reply(owner, webhook)
+    send_request = delivery.send_request
+
+    def send_slowly(*args: Any, **kwargs: Any) -> Any:
+        actions.send_again(WebhookDelivery.objects.get(pk=entry.pk))
+        monkeypatch.setattr(delivery, "send_request", send_request)
+        return replace(send_request(*args, **kwargs), status=status)
+
+    WebhookDelivery.objects.update(attempts=8, retry_until=timezone.now())  # the last attempt
+    monkeypatch.setattr(delivery, "send_request", send_slowly)
+    assert deliver_next()
+    if status == 500:
+        entry.refresh_from_db()
+        assert (entry.status, entry.attempts) == ("waiting", 0)
+        Webhook.objects.update(resting_until=None)
+        assert deliver_next()
+    entry.refresh_from_db()
+    assert (entry.status, entry.attempts) == ("delivered", 1)
+    assert len(receiver.requests) == 2
 
 
 def test_a_server_that_wants_no_more_switches_its_webhook_off(owner: User) -> None:
