@@ -90,25 +90,25 @@ class Holdfast:
                 if so_far.end:
                     return
 
-    async def _post(self, fields: Frame) -> Frame:
-        """The same request over HTTP, as often as it takes."""
+    async def _post(self, fields: Frame) -> Frame:  # over HTTP, as often as it takes
         body = {k: v for k, v in fields.items() if k not in ("type", "request", "conversation")}
         path = f"/{fields['conversation']}/messages" if fields.get("conversation") else ""
         headers = {"Content-Type": "application/json", "Idempotency-Key": fields["request"]}
         data, url = json.dumps(body).encode(), f"{self._url}/api/conversations{path}"
         post = request.Request(url, data, self._headers | headers)  # noqa: S310 ours
         while True:
-            with suppress(OSError, HTTPException):
+            with suppress(OSError, HTTPException, ValueError):  # of an answer that is cut
                 try:
                     answer = await asyncio.to_thread(request.urlopen, post, timeout=SILENCE_SECONDS)
                     made = json.loads(await asyncio.to_thread(answer.read))
-                    ids = {name: thing["id"] for name, thing in made.items()}
-                    ids["message"], ids["stream"] = ids["answer"], made["answer"]["stream"]["id"]
-                    return ids
+                    made |= {"message": made["answer"], "stream": made["answer"]["stream"]}
+                    return {name: thing["id"] for name, thing in made.items()}
                 except error.HTTPError as refused:
-                    if refused.code < 500:
-                        problem = json.load(refused)
-                        raise Refused(problem["code"], problem["detail"]) from refused
+                    with refused:
+                        if refused.code < 500:
+                            problem = json.load(refused) if "json" in str(refused.headers) else {}
+                            code, text = problem.get("code"), problem.get("detail")
+                            raise Refused(code or "refused", text or str(refused)) from refused
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _request(self, *commands: Frame) -> Frame:

@@ -23,6 +23,7 @@ from examples import holdfast_client
 from examples.holdfast_client import Holdfast, Refused, SoFar
 from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
 from streaming.models import Stream
+from tests.accounts.raw_server import send_document, serve
 from tests.chat.factories import QUESTION
 from tests.examples.cutting_line import CuttingLine
 from tests.factories import create_session_key
@@ -161,6 +162,34 @@ async def read(holdfast: Holdfast, stream: str) -> SoFar:
         assert last.text.startswith(before)
         before = last.text
     return last
+
+
+def test_the_client_asks_again_if_the_answer_to_a_long_message_is_cut() -> None:
+    made = {name: {"id": name} for name in ("conversation", "question")}
+    body = json.dumps(made | {"answer": {"id": "answer", "stream": {"id": "stream"}}}).encode()
+    whole = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n"
+    whole += b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    cuts = [0, 5, whole.index(b"\r\n") + 2, whole.index(b"Content-Length"), len(whole) - 1]
+    refusal = b"HTTP/1.1 422 No\r\nContent-Type: application/problem+json\r\n"
+    parts = [refusal, *(whole[:cut] for cut in cuts), whole]
+    with serve(lambda connection: connection.sendall(parts.pop(0))) as server:
+        ids = asyncio.run(Holdfast(f"http://{server.host}:{server.port}", "hft_").send("a" * 5_000))
+    assert ids == {
+        "conversation": "conversation",
+        "question": "question",
+        "answer": "answer",
+        "message": "answer",
+        "stream": "stream",
+    }
+    assert len(server.requests) == len(cuts) + 2
+
+
+def test_the_client_reports_a_refusal_that_is_no_problem_document() -> None:
+    with serve(send_document(b"<p>Too long</p>", "413 Content Too Large")) as server:
+        client = Holdfast(f"http://{server.host}:{server.port}", "hft_")
+        with pytest.raises(Refused, match="413") as refused:
+            asyncio.run(client.send("a" * 5_000))
+    assert refused.value.code == "refused"
 
 
 def test_the_client_has_at_most_150_lines() -> None:
