@@ -71,8 +71,8 @@ class TooMuchAtOnce(Exception):
 
 
 def limit_body(app: ASGIApp) -> ASGIApp:
-    """Call the application once the body is complete. Answer 413 for a body that is too large, or
-    one of too many at once, and 408 for one that does not arrive in time."""
+    """Call the application once the body is complete. Answer 413 for a body that is too large, 429
+    if the client sends too many of them, and 408 for one that does not arrive in time."""
 
     async def limited_app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         with (
@@ -86,7 +86,7 @@ def limit_body(app: ASGIApp) -> ASGIApp:
             except BodyTooLarge:
                 await _send_error(receive, send, 413, TOO_LARGE_MESSAGE)
             except TooMuchAtOnce:
-                await _send_error(receive, send, 413, TOO_MUCH_MESSAGE, RETRY_SECONDS)
+                await _send_error(receive, send, 429, TOO_MUCH_MESSAGE, RETRY_SECONDS)
             except TimeoutError:
                 await _send_error(receive, send, 408, TOO_SLOW_MESSAGE)
             except Error:

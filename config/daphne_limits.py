@@ -42,7 +42,7 @@ TOO_LARGE_HEADERS = (
     b"Connection: close\r\nContent-Length: %d\r\n%b\r\n"
 )
 TOO_MUCH_HEADERS = TOO_LARGE_HEADERS.replace(
-    b"Connection:", b"Retry-After: %d\r\nConnection:" % RETRY_SECONDS
+    b"413 Content Too Large\r\n", b"429 Too Many Requests\r\nRetry-After: %d\r\n" % RETRY_SECONDS
 )
 
 ASCII_ONLY_HEADERS = (

@@ -78,7 +78,7 @@ async def test_a_long_body_waits_for_no_visitor_if_its_session_is_valid(
     monkeypatch.setattr(body_budget, "credential_owners", cache)
     monkeypatch.setattr(body_budget, "MAX_BODY_BYTES_OF_VISITORS", body_budget.FREE_BODY_BYTES)
     body = LONG_BODY[: MAX_ANONYMOUS_BYTES // 2]
-    assert await send_long_body("a" * 32, with_length=False, body=body) == [413]
+    assert await send_long_body("a" * 32, with_length=False, body=body) == [429]
     assert await send_long_body(session, with_length=False, body=body) == ["accepted"]
     short = LONG_BODY[: body_budget.FREE_BODY_BYTES]
     assert await send_long_body("a" * 32, with_length=False, body=short) == ["accepted"]

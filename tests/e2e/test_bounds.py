@@ -111,7 +111,9 @@ def test_forged_sessions_hold_few_long_bodies(server_deployment: Deployment) -> 
                 answers.append(line.recv(4000)[:13])
             except OSError:
                 answers.append(b"")
-    assert answers[2].startswith(b"HTTP/1.1 413")
+    # Daphne can't look the session up before the body is complete.
+    status = {"daphne": b"429", "uvicorn": b"413"}[server_deployment.server]
+    assert answers[2].startswith(b"HTTP/1.1 " + status)
 
 
 @pytest.mark.parametrize(("who", "count", "size"), [("", 80, 255 * 1024), ("owner", 6, 7 * MB)])
@@ -136,7 +138,7 @@ def test_many_bodies_that_never_end_hold_little(
         colleague = server_deployment.person("colleague")
         stream = server_deployment.send(colleague, "🌊" * 20_000)
         assert server_deployment.rows.one("streaming_stream", uuid=stream)["owner_id"]
-    refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 413")]
+    refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 429")]
     assert all(b"retry-after: 5\r\n" in answer.lower() for answer in refused)
     assert len(refused) >= count / 8
 
