@@ -18,6 +18,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, User
+from accounts.outbound.client import send_request
 from accounts.sealing import SealBroken
 from chat.models import Webhook, WebhookDelivery
 from chat.webhooks import actions, delivery, events, tasks
@@ -282,7 +283,6 @@ def test_a_delivery_that_is_to_be_sent_again_during_an_attempt_is_sent_again(
 ) -> None:
     webhook, _ = create_webhook(owner, receiver.get_url())
     entry = end_reply(owner, webhook)
-    send_request = delivery.send_request
 
     def send_slowly(*args: Any, **kwargs: Any) -> Any:
         actions.send_again(WebhookDelivery.objects.get(pk=entry.pk))
