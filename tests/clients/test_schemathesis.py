@@ -17,7 +17,7 @@ from tools.services.schemathesis import ENVIRONMENT, run_schemathesis
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(1_800)]
 
 MIN_REQUESTS = 20_000
-EXAMPLES = 460
+EXAMPLES = 520
 CANARY = "kelpcanary"
 UNLIMITED = {
     "MAX_MESSAGES_PER_MINUTE": "1000000",
