@@ -30,13 +30,14 @@ class Reading:
     def __init__(self, stream: str, kinds: Sequence[str] = ALL_KINDS) -> None:
         self.stream = stream
         self.kinds = kinds
-        self.end: dict[str, Any] | None = None
         self.is_skipping = False
         self.early_ends = 0
         self.restart()
 
     def restart(self) -> None:
-        """Begin again, on a connection that shows nothing of the one before."""
+        """Begin again, on a connection that shows nothing of the one before. A page that was
+        reloaded just after the end has to read the end again, too."""
+        self.end: dict[str, Any] | None = None
         self.cursor = -1
         self.frames: list[list[Any]] = []
         self.snapshots = 0

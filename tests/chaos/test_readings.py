@@ -1,11 +1,13 @@
 """The verdict finds each fault in the frames of a follower, also of doors that name only the last
 row of a text."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.chaos.readings import REASONING, SEAM, TEXT, DoorCounts, check_reading
+from tests.chaos.tab import Reading
 
 ROWS = [(TEXT, "one "), (REASONING, "(why)"), (TEXT, "two "), (SEAM, ""), (TEXT, "three ")]
 JOURNAL = [
@@ -119,3 +121,12 @@ def test_only_some_doors_call_an_interrupted_reply_failed() -> None:
     end = {"state": "failed", "next": len(ROWS)}
     assert check(texts, end=end)[1]
     assert check(texts, end=end, door="gateway")[1] == []
+
+
+def test_a_tab_that_is_reloaded_after_the_end_reads_all_again() -> None:
+    reading = Reading("a stream")
+    reading.add_text(2, "text", "one two ")
+    reading.end = {"state": "completed", "next": 3}
+    reading.restart()
+    read = json.loads(reading.to_json("a tab", "durable streams"))
+    assert (read["end"], read["frames"]) == (None, [])
