@@ -16,6 +16,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from streaming.events import StreamText
 from streaming.journal.chunks import (
     CHARS_PER_READ,
+    MAX_CHUNK_CHARS,
     Append,
     Chunk,
     Cursor,
@@ -34,8 +35,9 @@ from streaming.models import (
 
 ROWS_PER_READ = 2_000
 
-BYTES_PER_READ = 4 * CHARS_PER_READ
-"""A character has up to four bytes, so this is no less."""
+BYTES_PER_READ = 4 * (CHARS_PER_READ + 2 * MAX_CHUNK_CHARS)
+"""More than one read uses: it ends with the chunk that reaches CHARS_PER_READ, and joining looks at
+one chunk more. A character has up to four bytes."""
 
 ChunkValues = tuple[int, int, str, int]
 """Index, number of the kind, delta and offset of a row."""

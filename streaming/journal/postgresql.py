@@ -154,7 +154,10 @@ def _split_groups(stream_id: int, groups: Iterable[tuple[Any, ...]]) -> Iterator
         if is_joined:
             yield Chunk(first, index, kind, delta, offset)
         else:
-            yield from read_rows(stream_id, first - 1, count)
+            rows = read_rows(stream_id, first - 1, count)
+            yield from rows
+            if len(rows) < count:
+                return  # nothing may be joined across the rest
 
 
 def join_rows(rows: Iterable[Chunk], after: int) -> Iterator[Chunk]:

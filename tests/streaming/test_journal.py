@@ -299,9 +299,24 @@ def test_rows_beyond_one_read_are_not_loaded(owner: User) -> None:
     """A reader of rows would otherwise load all the rest of a long stream with each read."""
     stream = start_stream(owner)
     append_chunks(stream, "a", *([WAVE * MAX_CHUNK_CHARS] * 9))
-    assert [row.index for row in orm.read_rows(stream.pk, -1, 10)] == [0, 1, 2]
-    assert [row.index for row in orm.read_rows(stream.pk, 2, 10)] == [3, 4]
+    assert [row.index for row in orm.read_rows(stream.pk, -1, 10)] == [0, 1, 2, 3, 4]
+    assert [row.index for row in orm.read_rows(stream.pk, 4, 10)] == [5, 6, 7, 8]
     assert [row.index for row in orm.read_rows(stream.pk, -1, 2)] == [0, 1]
+
+
+def test_no_read_skips_the_rest_of_a_group_of_large_rows(owner: User) -> None:
+    """A group of rows that can't be joined is read row by row, and not always as a whole. Each read
+    has the very chunks that are built of a folded stream."""
+    pieces: list[Piece] = [(Kind.REASONING, "hm"), *[WAVE * 1_900] * 99, *"b" * 150]
+    stream = start_stream(owner)
+    append_chunks(stream, *pieces)
+    _, rows = journal.read_text_and_rows(stream.pk)
+    last = -1
+    while last + 1 < len(pieces):
+        _, chunks = read_after(stream, last)
+        rest = journal._join_rows(iter(rows[last + 1 :]), last)
+        assert chunks == list(journal._limit_chars(rest))
+        last = chunks[-1].index
 
 
 HM = (Kind.REASONING, "hm")
