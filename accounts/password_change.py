@@ -34,4 +34,4 @@ def store_password(user: AbstractBaseUser, password: str | None, *, inactive: bo
             raise AccountChanged
         user.is_active = stored.is_active  # the signal of this save reads it
         user.save(update_fields=["password"])
-        end_program_access(stored)
+        end_program_access(stored)  # the signal of this save notices no unusable password

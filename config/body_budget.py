@@ -47,10 +47,12 @@ class BodyReservation:
         """Return whether the client may send so many more bytes now. Until its owner is known, the
         address counts."""
         free = min(count, self._free_bytes)
+        if count > free and not self._try_count(count - free):
+            return False
         self._free_bytes -= free
-        count -= free
-        if not count:
-            return True
+        return True
+
+    def _try_count(self, count: int) -> bool:
         owner = credential_owners.get_cached_owner(self._credential)
         if owner is not None:
             if _bytes_by_user[owner] + count > MAX_BODY_BYTES_PER_USER:

@@ -201,7 +201,7 @@ class Stream(models.Model):
         """Free their memory. They are read again if anybody asks for them."""
         self.__dict__.pop("arguments", None)
 
-    def forget_relatives(self) -> None:
+    def forget_related_rows(self) -> None:
         """The same for the rows that Django has linked to this one."""
         self._state.fields_cache.clear()
 

@@ -19,7 +19,7 @@ from streaming.follow import MAX_CURSOR, START_CURSOR
 from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
 
 ModelName = Annotated[str, Field(max_length=MAX_FORM_VALUE_CHARS, pattern=r"^[^\x00]*$")]
-"""Without NUL, which no address may have."""
+"""No URL may contain NUL."""
 Text = Annotated[str, Field(max_length=MAX_MESSAGE_CHARS)]
 
 

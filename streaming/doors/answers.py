@@ -76,7 +76,7 @@ class EncodedResponse(FollowResponse):
 
     def _forget_long_texts(self) -> None:
         """A client may read for long. A live stream is shared, and others need its arguments."""
-        self.stream.forget_relatives()
+        self.stream.forget_related_rows()
         if self.stream.ended_at is not None:
             self.stream.forget_arguments()
 

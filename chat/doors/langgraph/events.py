@@ -95,7 +95,8 @@ class ValuesEncoder(AnswerEncoder):
         self._facts, self._load_history = facts, load_history
 
     def encode_start(self) -> bytes:
-        """Sends the head, with the place where a client goes on whose connection breaks."""
+        """The body begins at once, so that the client has the `Location` of the head if its
+        connection breaks."""
         return self.heartbeat
 
     def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:

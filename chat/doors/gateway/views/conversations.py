@@ -36,7 +36,7 @@ def create_conversation(request: HttpRequest, user: User) -> HttpResponse:
         GatewayConversation.objects.create(
             conversation=conversation, user=user, metadata=given.get("metadata", {})
         )
-        noted = measure_metadata(given.get("metadata", {}))
+        noted = _measure_metadata(given.get("metadata", {}))
         add_turns(user, conversation, given.get("items", []), noted)
     return answer(conversation)
 
@@ -63,14 +63,14 @@ def _change_metadata(user: User, conversation: Conversation, metadata: dict[str,
     """Raises ReplyRejected if they are too much."""
     Conversation.objects.select_for_update().filter(pk=conversation.pk).first()
     notes = GatewayConversation.objects.filter(conversation=conversation).first()
-    earlier = measure_metadata(notes.metadata) if notes else 0
-    add_turns(user, conversation, [], measure_metadata(metadata), replaced_chars=earlier)
+    earlier = _measure_metadata(notes.metadata) if notes else 0
+    add_turns(user, conversation, [], _measure_metadata(metadata), replaced_chars=earlier)
     GatewayConversation.objects.update_or_create(
         conversation=conversation, defaults={"user": user, "metadata": metadata}
     )
 
 
-def measure_metadata(metadata: Mapping[str, str]) -> int:
+def _measure_metadata(metadata: Mapping[str, str]) -> int:
     return len(json.dumps(metadata)) if metadata else 0
 
 
