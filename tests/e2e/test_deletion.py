@@ -18,6 +18,7 @@ CANARY = "quagga-7f31"
 MESSAGES, CHUNKS_PER_REPLY = 10_000, 40
 FILL_CODE = f"""
 import uuid
+from datetime import timedelta
 from django.utils import timezone
 from accounts.models import User
 from chat.models import Conversation, Message
@@ -25,14 +26,16 @@ from streaming.models import Stream, StreamChunk, State
 user = User.objects.get(email="owner@holdfast.test")
 chat = Conversation.objects.create(user=user, title="{CANARY} title")
 now, parent = timezone.now(), None
+before = now - timedelta(hours=1)  # so they do not count as sent in this minute
 messages = []
 for number in range({MESSAGES}):
     role = ("user", "assistant")[number % 2]
     parent = Message(conversation=chat, role=role, content="{CANARY} text", parent=parent)
     messages.append(parent)
 streams = Stream.objects.bulk_create([
-    Stream(owner=user, request_id=uuid.uuid4(), source="chat", lane=str(chat.pk), ended_at=now,
-           state=State.COMPLETED, next_index={CHUNKS_PER_REPLY}, arguments={{"message": str(m.pk)}})
+    Stream(owner=user, request_id=uuid.uuid4(), source="chat", lane=str(chat.pk),
+           created_at=before, ended_at=now, state=State.COMPLETED,
+           next_index={CHUNKS_PER_REPLY}, arguments={{"message": str(m.pk)}})
     for m in messages[1::2]
 ], batch_size=1000)
 for message, stream in zip(messages[1::2], streams):
