@@ -30,6 +30,7 @@ from config.https import FORWARDED_PROTO
 from config.logs import NO_CLIENT, ErrorTextFilter, method_for_log, path_for_log
 from config.response_headers import add_response_headers, build_header_block, choose_headers
 from config.uvicorn_frames import PacedUvicornProtocol
+from config.uvicorn_pipeline import PipeliningProtocol
 from config.uvicorn_unread import WatchedUvicornProtocol
 from streaming.doors.sender import BREAK_KEY
 
@@ -82,17 +83,17 @@ class HeaderTimeoutProtocol(WatchedUvicornProtocol):
             self.transport.close()
 
 
-class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, HttpToolsProtocol):
+class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, PipeliningProtocol):
     """Counts the bytes that the parser may hold: all that arrived since the last byte of a body."""
 
     _is_reading_headers = True
     _unparsed_bytes = 0
 
-    def data_received(self, data: bytes) -> None:
+    def parse(self, data: memoryview) -> None:
         if self._is_reading_headers:
             self._start_header_timer()
         self._unparsed_bytes += len(data)
-        super().data_received(data)
+        super().parse(data)
         if self._unparsed_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
             self.send_400_response(HEADERS_TOO_LONG_MESSAGE)
 
