@@ -30,7 +30,7 @@ class BodyReservation:
     """The bytes of one body, from the first one until the application has read it."""
 
     def __init__(self, headers: Iterable[tuple[bytes, bytes]], address: str) -> None:
-        self._credential = get_credential(headers)
+        self.credential = get_credential(headers)
         self._address = address
         self._free_bytes = FREE_BODY_BYTES
         # Sums, because a client may send a body in pieces of one byte.
@@ -53,7 +53,7 @@ class BodyReservation:
         return True
 
     def _try_count(self, count: int) -> bool:
-        owner = credential_owners.get_cached_owner(self._credential)
+        owner = credential_owners.get_cached_owner(self.credential)
         if owner is not None:
             if _bytes_by_user[owner] + count > MAX_BODY_BYTES_PER_USER:
                 return False

@@ -3,11 +3,14 @@ a file, and wait for headers as long as a byte arrives now and then."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
 from daphne import http_protocol, ws_protocol
 from daphne.access import AccessLogGenerator
+from django.db.utils import Error
 from twisted.internet import interfaces, reactor
 from twisted.web import http
 
@@ -21,6 +24,7 @@ from config.body_limits import (
     TOO_MUCH_MESSAGE,
     max_body_bytes_if_signed_in,
 )
+from config.credential_owners import credential_owners
 from config.daphne_frames import PacedDaphneProtocol
 from config.daphne_unread import WatchedHTTPChannel
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
@@ -64,6 +68,9 @@ class LimitedRequest(http_protocol.WebRequest):
     refused if Daphne could not read them."""
 
     _is_refused = False
+    _is_complete = False
+    _owner_query: asyncio.Future[None] | None = None
+    _uncounted_bytes = 0
     _received_bytes = 0
     _max_bytes = 0
     _reservation: BodyReservation
@@ -90,17 +97,39 @@ class LimitedRequest(http_protocol.WebRequest):
             self._send_too_large()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Daphne can't look up the owner of a session that this process does not know. The
-        application does so once the body is complete."""
+        """The limit of a body's length is that of a person, as long as this process does not know
+        the session. The application looks that up once the body is complete."""
         self._received_bytes += len(data)
         if self._received_bytes > self._max_bytes:
             self._send_too_large()
         elif not self._is_refused and not self._reservation.try_add(len(data)):
-            self._send_too_large(TOO_MUCH_MESSAGE, TOO_MUCH_HEADERS)
+            self._count_for_owner(len(data))
         if not self._is_refused:
             super().handleContentChunk(data)
 
+    def _count_for_owner(self, count: int) -> None:
+        """A person waits for no visitors, so the session is looked up once. Meanwhile no more is
+        read from the network."""
+        self._uncounted_bytes += count
+        if self._owner_query is None and self._reservation.credential is not None:
+            self.channel._networkProducer.pauseProducing()
+            self._owner_query = asyncio.ensure_future(self._look_up_owner())
+        elif self._owner_query is None or self._owner_query.done():
+            self._send_too_large(TOO_MUCH_MESSAGE, TOO_MUCH_HEADERS)
+
+    async def _look_up_owner(self) -> None:
+        with suppress(Error):  # the database is away
+            await credential_owners.find_owner(self._reservation.credential)
+        if self.channel is None:  # the client is gone
+            return
+        # A complete body is the application's, which counts it.
+        if not self._is_complete and not self._reservation.try_add(self._uncounted_bytes):
+            self._send_too_large(TOO_MUCH_MESSAGE, TOO_MUCH_HEADERS)
+        if not self.channel._waitingForTransport:
+            self.channel._networkProducer.resumeProducing()
+
     def requestReceived(self, *args: Any) -> None:
+        self._is_complete = True
         if self._is_refused:
             self.channel.loseConnection()
         else:

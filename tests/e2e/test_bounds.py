@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import time
 from collections import Counter
@@ -141,6 +142,27 @@ def test_many_bodies_that_never_end_hold_little(
     refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 429")]
     assert all(b"retry-after: 5\r\n" in answer.lower() for answer in refused)
     assert len(refused) >= count / 8
+
+
+def test_a_person_waits_for_no_bodies_of_visitors(server_deployment: Deployment) -> None:
+    """Also if this process does not know the session yet, and they have the same address."""
+    size, owner = 255 * 1024, server_deployment.person()
+    cookies = "; ".join(f"{name}={value}" for name, value in owner.cookies.items())
+    server_deployment.web.restart()
+    where = ("127.0.0.1", server_deployment.web.port)
+    head = f"POST /c/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {size}\r\n"
+    statuses = []
+    with ExitStack() as stack:
+        lines = [stack.enter_context(socket.create_connection(where, 10)) for _ in range(80)]
+        for line in lines:
+            with suppress(OSError):
+                line.sendall(f"{head}\r\n".encode() + b"x" * (size - 1))
+        assert select.select(lines, [], [], 10)[0], "none is refused"
+        for cookie in (cookies, f"sessionid={'a' * 32}"):
+            line = stack.enter_context(socket.create_connection(where, 10))
+            line.sendall(f"{head}Cookie: {cookie}\r\n\r\n".encode() + b"x" * size)
+            statuses.append(line.recv(12))
+    assert statuses == [b"HTTP/1.1 403", b"HTTP/1.1 429"]  # the form has no token
 
 
 def test_requests_without_a_reader_hold_one_answer(server_deployment: Deployment) -> None:
