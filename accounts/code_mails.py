@@ -46,11 +46,17 @@ def try_consume_code_mail(request: HttpRequest, email: str, user: User | None) -
 def try_consume_code_attempt(request: HttpRequest, code: str) -> bool:
     """Count an attempt to enter this code, before what was typed is compared with it. There is none
     for an address without an account, but as much work."""
-    key = request.session.session_key
-    return CODE_ATTEMPTS_LIMIT.counter_for(code, key).try_consume(allow_if_full=True)
+    counter = CODE_ATTEMPTS_LIMIT.counter_for(*_identify_code(request, code))
+    return counter.try_consume(allow_if_full=True)
 
 
 def try_use_code(request: HttpRequest, code: str) -> bool:
     """Return False if another request has used the code."""
-    key = request.session.session_key
-    return CODE_USES_LIMIT.counter_for(code, key).try_consume(allow_if_full=True)
+    counter = CODE_USES_LIMIT.counter_for(*_identify_code(request, code))
+    return counter.try_consume(allow_if_full=True)
+
+
+def _identify_code(request: HttpRequest, code: str) -> tuple[str, str | None]:
+    """The code alone, as it is random: a session may get a new key, and two requests of the same
+    moment make two of it."""
+    return (code, "") if code else ("", request.session.session_key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from accounts.models import User
@@ -49,6 +50,25 @@ def test_of_eight_guesses_of_a_new_address_at_once_three_are_checked(
     code = find_code()
     enter_at_once(client, CONFIRM, WRONG, 8)
     client.post(CONFIRM, {"code": code})
+    assert not is_signed_in(client)
+
+
+def test_a_session_with_a_new_key_gets_no_new_attempts(owner: User, client: Client) -> None:
+    """Two requests that renew the key at once make two sessions of one."""
+    client.post(REQUEST, {"email": owner.email})
+    code, before = find_code(), Session.objects.get()
+    copies = []
+    for letter in "abc":
+        Session.objects.create(
+            session_key=letter * 32,
+            session_data=before.session_data,
+            expire_date=before.expire_date,
+        )
+        copies.append(Client())
+        copies[-1].cookies["sessionid"] = letter * 32
+    for copy in copies:
+        copy.post(ENTER, {"code": WRONG})
+    client.post(ENTER, {"code": code})
     assert not is_signed_in(client)
 
 
