@@ -7,6 +7,7 @@ that messages sent at the same time can't pass together.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -46,6 +47,10 @@ NO_LIMITS = UserLimits()
 
 ROW_CHARS = 50
 """A row counts as so many characters beside its text, so that empty ones can't fill the disk."""
+
+BESIDE = "beside"
+"""The argument of a stream with the characters that a program's request stores beside its text:
+tools, and what the door keeps. They end with the stream."""
 
 RESERVE = "reserve"
 """The argument of a stream with the most that it may use of a connection."""
@@ -124,6 +129,17 @@ def add_stored_chars(conversation: Conversation, count: int, *, rows: int = 0) -
     if conversation.stored_chars is not None:
         count += ROW_CHARS * rows
         conversation.stored_chars = max(0, conversation.stored_chars + count)
+
+
+def count_chars_of_streams(streams: Iterable[Stream]) -> int:
+    """The characters that count as stored for replies, beside those of their messages: system
+    prompts, what programs have asked for, and the row of each continuation."""
+    return sum(
+        len(stream.arguments.get("system_prompt", ""))
+        + stream.arguments.get(BESIDE, 0)
+        + (ROW_CHARS if stream.continues_id else 0)
+        for stream in streams
+    )
 
 
 def sum_stored_chars(user: User) -> int:

@@ -53,9 +53,9 @@ def answer_turns(
     verbosity: str = "",
 ) -> Reply:
     """Ask the last turn, after the others: in a new conversation of this door, or in an existing
-    one, below a message or at its end. `other_chars` are those that the door stores beside it. The
-    model may call the `tools`. Only models that know it take a `verbosity`. Raises
-    ReplyRejected."""
+    one, below a message or at its end. `other_chars` are those that the door stores beside it, and
+    deletes with the answer. The model may call the `tools`. Only models that know it take a
+    `verbosity`. Raises ReplyRejected."""
     if not turns or turns[-1].role != "user":
         raise ReplyRejected("no_question", _("The last message must be one of the user."))
     if turns[-1].is_empty:
@@ -63,6 +63,7 @@ def answer_turns(
     arguments: dict[str, Any] = {EXACT: True}
     arguments |= {TOOLS: tools.to_json()} if tools else {}
     arguments |= {VERBOSITY: verbosity} if verbosity else {}
+    arguments[limits.BESIDE] = beside = other_chars + len(json.dumps(arguments))
     model = require_model(user, reply_settings.model, reply_settings.provider)
     fitted = validate_settings(reply_settings, model)
     size = sum(turn.length for turn in turns)
@@ -71,12 +72,13 @@ def answer_turns(
         into = lock_conversation(user, conversation.pk, request_id) if conversation else None
         if into and parent_id and not into.messages.filter(pk=parent_id).exists():
             raise ReplyRejected("deleted", _("The message before this one was deleted."))
-        others = other_chars + ROW_CHARS * (count_turn_rows(turns) - 1) + len(json.dumps(arguments))
+        others = beside + ROW_CHARS * (count_turn_rows(turns) - 1)
         enforce_limits(user, request_id, size + len(fitted.system_prompt) + others)
         remember_other_chars(user.pk, others)
         into = into or _create_conversation(user, title, door, is_temporary)
         into.title = into.title or title
         question = create_history(into, parent_id or into.current_leaf_id, turns)[-1]
+        limits.add_stored_chars(into, beside)
         return create_answer(into, question, request_id, fitted, model, size, **arguments)
 
 

@@ -83,9 +83,10 @@ def _remove(conversation: Conversation, messages: Sequence[Message]) -> None:
         conversation.current_leaf_id = messages[-1].parent_id
     size = sum(len(message.content) + len(message.reasoning) for message in messages)
     size += sum(tools.length for tools in load_tools(removed).values())
+    streams = _find_streams(messages)
+    size += limits.count_chars_of_streams(streams)
     limits.add_stored_chars(conversation, -size, rows=-len(messages))
     conversation.save(update_fields=["current_leaf", "stored_chars"])
-    streams = _find_streams(messages)
     for stream in streams:
         remember_sizes(stream.uuid, conversation.user_id, Stream.objects.filter(pk=stream.pk))
     Message.objects.filter(pk__in=removed).delete()

@@ -85,6 +85,33 @@ def test_what_a_response_notes_counts_for_the_limits_of_time(
     )
 
 
+def test_what_a_request_stores_beside_its_text_counts_as_stored(
+    program: Program, settings: Settings
+) -> None:
+    """Its tools, its parameters, and what its developer says. They go with the response."""
+    id = create(program)
+    tool = {"type": "function", "name": "look", "description": "x" * 3_000, "parameters": {}}
+    asked = {
+        "conversation": id,
+        "tools": [tool],
+        "metadata": {"a": "y" * 500},
+        "input": [
+            {"role": "developer", "content": "z" * 2_000},
+            {"role": "user", "content": "Why?"},
+        ],
+    }
+    first = program.ask(**asked)["id"]
+    stored = 3_000 + 500 + 2 * 2_000  # what the developer says is inherited, and a prompt
+    assert stored < count_chars(id) < stored + 1_000
+    settings.MAX_STORED_CHARS_PER_USER = 10_000
+    body = {"model": "demo", "background": True} | asked
+    expect_too_much(program, "/responses", body, "the limit of stored text")
+    for _ in range(3):
+        assert program.send("DELETE", f"/responses/{first}").status_code == 200
+        assert count_chars(id) == 0
+        first = program.ask(**asked)["id"]
+
+
 TURNS: list[Any] = [{"role": "user", "content": "A"}, {"role": "assistant", "content": "a"}]
 
 
