@@ -9,6 +9,7 @@ turn. h11 does so itself.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -23,6 +24,7 @@ class PipeliningProtocol(HttpToolsProtocol):
     _held_data = memoryview(b"")
     """Bytes that arrived and are not parsed."""
     _body_bytes_left = 0
+    _running_cycle: Any = None
 
     def data_received(self, data: bytes) -> None:
         self._held_data = memoryview(bytes(self._held_data) + data if self._held_data else data)
@@ -69,7 +71,17 @@ class PipeliningProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
         self._parse_held_data()
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running_cycle = cycle
+        super()._start_asgi_task(cycle, app)
+
     def connection_lost(self, exc: Exception | None) -> None:
+        """Uvicorn tells only the last request, which may still wait. The one that runs would go on
+        to write, which is a traceback in the log."""
         self._held_data = memoryview(b"")
         self.pipeline.clear()
+        running = self._running_cycle
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
         super().connection_lost(exc)

@@ -47,3 +47,15 @@ def test_a_body_between_small_requests_is_read(server_deployment: Deployment) ->
         answer = b"".join(iter(lambda: line.recv(MB), b""))
     assert answer.count(b"HTTP/1.1 200") == 16
     assert answer.count(b"HTTP/1.1 403") + answer.count(b"HTTP/1.1 404") == 6
+
+
+def test_a_client_that_leaves_with_open_requests_causes_no_traceback(
+    server_deployment: Deployment,
+) -> None:
+    where = ("127.0.0.1", server_deployment.web.port)
+    for _ in range(20):
+        with socket.create_connection(where, 10) as line, suppress(OSError):
+            line.settimeout(0.3)
+            line.sendall(b"GET /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 3_000)
+    server_deployment.person().get("/")
+    assert "Traceback" not in server_deployment.web.output()
