@@ -42,6 +42,16 @@ class PacedUvicornProtocol(WebSocketsSansIOProtocol):
         self._client_left.set()
         super().connection_lost(*error)
 
+    def handle_parser_exception(self) -> None:
+        """Before a socket is accepted, and after a close frame, the library sends no other one.
+        Uvicorn takes one for granted, and a wrong frame was a traceback in the log."""
+        if self.conn.close_sent is not None:
+            super().handle_parser_exception()
+        elif not self.transport.is_closing():
+            self._unread = b""
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1002})
+            self.transport.close()
+
     def data_received(self, data: bytes) -> None:
         self._unread += data
         self._read_pieces()

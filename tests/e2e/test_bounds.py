@@ -359,6 +359,31 @@ def test_data_sent_before_a_socket_is_accepted_is_not_read(server_deployment: De
     assert sent < 10 * MB, "more than what the system keeps on the way"
 
 
+def test_wrong_frames_before_a_socket_is_accepted_cause_no_traceback(
+    server_deployment: Deployment,
+) -> None:
+    head = (
+        f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1:{server_deployment.web.port}\r\n"
+        f"Origin: {server_deployment.base_url}\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    unmasked, unknown, unfinished = b"\x81\x01x", b"\x8b\x81\0\0\0\0x", b"\x01\x81\0\0\0\0x" * 2
+    for frames in (unmasked, unknown, unfinished):
+        for pause in (0, 0.2):
+            with socket.create_connection(("127.0.0.1", server_deployment.web.port), 10) as line:
+                line.sendall(head.encode() + (b"" if pause else frames))
+                time.sleep(pause)
+                line.settimeout(0.5)
+                with suppress(OSError):
+                    line.sendall(frames)
+                    while line.recv(4000):
+                        pass
+    with open_websocket(server_deployment, server_deployment.person().cookies["sessionid"]) as own:
+        assert json.loads(own.recv(10))["type"] == "hello"
+    assert "Traceback" not in server_deployment.web.output()
+
+
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
 def test_a_socket_beyond_the_limit_is_refused_until_another_closes(server: Server) -> None:
     few = {"MAX_SOCKETS_PER_USER": "3", "MAX_FRAMES_PER_SECOND": "2"}
