@@ -25,6 +25,12 @@ from chat.replies import errors, limits
 from chat.replies.consumption import count_continued_chars
 from chat.replies.errors import ReplyRejected
 from chat.replies.handler import SOURCE
+from chat.replies.locking import (
+    DuplicateRequest,
+    lock_conversation,
+    raise_if_stored,
+    read_again,
+)
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from streaming import lifecycle
 from streaming.events import StreamText
@@ -51,10 +57,6 @@ class PagePosition:
 
     parent_id: UUID
     known_leaf_id: UUID
-
-
-class DuplicateRequest(Exception):
-    """Another process stored the same request first; raised under a lock."""
 
 
 def once_per_request(
@@ -114,7 +116,8 @@ def edit_question(
     with transaction.atomic():
         conversation = lock_conversation(user, question.conversation_id, request_id)
         enforce_limits(user, request_id, len(text) + len(fitted.system_prompt))
-        version = create_question(conversation, question.parent_id, text)
+        parent_id = read_again(conversation, question).parent_id
+        version = create_question(conversation, parent_id, text)
         return create_answer(conversation, version, request_id, fitted, model, len(text))
 
 
@@ -129,7 +132,9 @@ def regenerate_answer(
     with transaction.atomic():
         conversation = lock_conversation(user, answer.conversation_id, request_id)
         enforce_limits(user, request_id, len(fitted.system_prompt))
-        question = conversation.messages.get(children=answer.pk)
+        question = read_again(conversation, answer).parent
+        if question is None:
+            raise ReplyRejected("deleted", errors.DELETED_QUESTION)
         return create_answer(conversation, question, request_id, fitted, model)
 
 
@@ -144,7 +149,7 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
     model = require_model(user, answer.model, answer.provider)
     with transaction.atomic():
         conversation = lock_conversation(user, answer.conversation_id, request_id)
-        answer = Message.objects.select_related("stream", "parent").get(pk=answer.pk)
+        answer = read_again(conversation, answer)
         if answer.stream is None or answer.parent is None or not can_continue(answer):
             raise ReplyRejected("not_cut", errors.COMPLETE_REPLY)
         stored = ReplySettings.from_json(answer.stream.arguments)
@@ -199,21 +204,6 @@ def find_reply(user: User, request_id: UUID) -> Reply | None:
     if answer is None or answer.parent is None:
         return None
     return Reply(answer.conversation, answer.parent, answer, stream)
-
-
-def _raise_if_stored(user: User, request_id: UUID) -> None:
-    """Raises DuplicateRequest. Only under a lock does the answer stay true."""
-    if Stream.objects.owned_by(user).filter(request_id=request_id).exists():
-        raise DuplicateRequest
-
-
-def lock_conversation(user: User, conversation_id: UUID, request_id: UUID) -> Conversation:
-    rows = Conversation.objects.select_for_update().filter(pk=conversation_id, deleted_at=None)
-    conversation = rows.first()
-    if conversation is None:
-        raise ReplyRejected("deleted", _("This chat was deleted."))
-    _raise_if_stored(user, request_id)
-    return conversation
 
 
 def _resolve_parent_id(conversation: Conversation, position: PagePosition | None) -> UUID | None:
@@ -294,7 +284,7 @@ def enforce_limits(user: User, request_id: UUID, size: int) -> None:
     """Raises ReplyRejected if the user asks for too much. A repeated request counts once. Call it
     before the text is written: a refused one may be half a megabyte."""
     allowed = limits.lock_user(user)
-    _raise_if_stored(user, request_id)
+    raise_if_stored(user, request_id)
     replies = Stream.objects.owned_by(user).filter(source=SOURCE)
     if sentence := limits.find_exceeded_limit(user, allowed, replies, size):
         raise ReplyRejected("too_much", sentence)

@@ -21,4 +21,5 @@ class ReplyRejected(Exception):
 PAGE_OUT_OF_DATE = _("This page is out of date. Reload it, and send the message again.")
 COMPLETE_REPLY = _("This reply is complete. There is nothing to continue.")
 EMPTY_MESSAGE = _("Write a message first.")
+DELETED_QUESTION = _("The message before this one was deleted.")
 CONVERSATION_MOVED = ReplyRejected("moved", _("This chat continued in another tab."))

@@ -22,12 +22,12 @@ from chat.replies.creation import (
     build_first_title,
     create_answer,
     enforce_limits,
-    lock_conversation,
     once_per_request,
 )
-from chat.replies.errors import EMPTY_MESSAGE, ReplyRejected
+from chat.replies.errors import DELETED_QUESTION, EMPTY_MESSAGE, ReplyRejected
 from chat.replies.handler import EXACT, TOOLS, VERBOSITY
 from chat.replies.limits import ROW_CHARS
+from chat.replies.locking import lock_conversation
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from chat.tool_parts.storage import save_tools
 from streaming.providers.tools import Tools
@@ -71,7 +71,7 @@ def answer_turns(
     with transaction.atomic():
         into = lock_conversation(user, conversation.pk, request_id) if conversation else None
         if into and parent_id and not into.messages.filter(pk=parent_id).exists():
-            raise ReplyRejected("deleted", _("The message before this one was deleted."))
+            raise ReplyRejected("deleted", DELETED_QUESTION)
         others = beside + ROW_CHARS * (count_turn_rows(turns) - 1)
         enforce_limits(user, request_id, size + len(fitted.system_prompt) + others)
         remember_other_chars(user.pk, others)

@@ -25,11 +25,17 @@ def remove_response(row: GatewayResponse) -> None:
     """Stop the reply, and delete it with the messages of its request, unless others continue it.
     The last response of a conversation takes the conversation with it, if no program has made that
     by its own request."""
-    lifecycle.stop(row.stream_id)
-    if row.answer.stream_id not in (None, row.stream_id):  # another door has continued the reply
-        lifecycle.stop(row.answer.stream_id)
+    while not _remove_stopped(row):
+        lifecycle.stop(row.stream_id)
+        lifecycle.stop(_find_stream_id(row))  # another door may have continued the reply
+
+
+def _remove_stopped(row: GatewayResponse) -> bool:
+    """False if the reply runs. Under the lock nobody continues it, so none is deleted that runs."""
     with transaction.atomic():
         conversation = Conversation.objects.select_for_update().get(pk=row.conversation_id)
+        if Stream.objects.unfinished().filter(pk__in=[row.stream_id, _find_stream_id(row)]):
+            return False
         others = conversation.gateway_responses.exclude(pk=row.pk)
         has_others = others.exists()
         is_named = GatewayConversation.objects.filter(conversation=conversation).exists()
@@ -42,6 +48,13 @@ def remove_response(row: GatewayResponse) -> None:
             Conversation.objects.filter(pk=conversation.pk).update(deleted_at=Now())
     if not has_others and not is_named:
         conversations.soft_delete(conversation)
+    return True
+
+
+def _find_stream_id(row: GatewayResponse) -> int:
+    """The stream of the answer as it is now."""
+    answer = Message.objects.filter(pk=row.answer_id).first()
+    return answer.stream_id if answer and answer.stream_id else row.stream_id
 
 
 def remove_message(conversation: Conversation, message: Message) -> None:
