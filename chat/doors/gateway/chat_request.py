@@ -20,6 +20,7 @@ from chat.doors.gateway.parameters import (
     number,
     number_that_is,
     only,
+    plain_text_format,
     read_parameters,
     text,
     unsupported,
@@ -59,17 +60,17 @@ CHECKS: Mapping[str, Check] = {
     "tool_choice": read_choice,
     "parallel_tool_calls": boolean,
     # Only with the values that they have anyway
-    "n": integer(1, 1),
+    "n": number_that_is(1),
     "reasoning": mapping(summary=only("auto")),  # as of responses; some clients send it here, too
     "top_p": number_that_is(1),
     "presence_penalty": number_that_is(0),
     "frequency_penalty": number_that_is(0),
     "logprobs": only(False),
-    "top_logprobs": integer(0, 0),
+    "top_logprobs": number_that_is(0),
     "logit_bias": only({}),
     "stop": only([]),
     "functions": only([]),
-    "response_format": mapping(type=only("text")),
+    "response_format": plain_text_format,
     "modalities": only(["text"]),
     "service_tier": only("auto", "default"),
     # Without an effect here

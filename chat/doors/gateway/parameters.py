@@ -157,12 +157,20 @@ def mapping(**checks: Check) -> Check:
     return check
 
 
+def plain_text_format(name: str, value: Any) -> dict[str, Any]:
+    """The format of the output. One of another type has fields of its own, which nobody needs to
+    know."""
+    if isinstance(value, dict) and value.get("type") not in ("text", None):
+        raise build_unsupported(f"{name}.type")
+    return mapping(type=only("text"))(name, value)
+
+
 def metadata(name: str, value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or len(value) > MAX_METADATA_PAIRS:
         sentence = _("“%(name)s” must be an object with at most %(count)s texts.")
         raise build_invalid(name, sentence % {"name": name, "count": MAX_METADATA_PAIRS})
     return {
-        text(MAX_METADATA_NAME_CHARS)(name, key): text(MAX_METADATA_CHARS)(
+        exact_text(MAX_METADATA_NAME_CHARS)(name, key): exact_text(MAX_METADATA_CHARS)(
             f"{name}.{key}"[:100], one
         )
         for key, one in value.items()

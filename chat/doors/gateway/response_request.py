@@ -20,6 +20,7 @@ from chat.doors.gateway.parameters import (
     number,
     number_that_is,
     only,
+    plain_text_format,
     read_parameters,
     text,
     unsupported,
@@ -61,9 +62,10 @@ CHECKS: Mapping[str, Check] = {
         summary=only("auto"),
         context=only("auto", "current_turn", "all_turns"),  # without an effect here
         mode=only("standard"),
+        generate_summary=unsupported,  # the older name of `summary`
     ),
     "metadata": metadata,
-    "text": mapping(format=mapping(type=only("text")), verbosity=choice(*VERBOSITIES)),
+    "text": mapping(format=plain_text_format, verbosity=choice(*VERBOSITIES)),
     "tools": read_response_tools,
     "tool_choice": read_choice,
     "parallel_tool_calls": boolean,
@@ -71,7 +73,7 @@ CHECKS: Mapping[str, Check] = {
     "top_p": number_that_is(1),
     "presence_penalty": number_that_is(0),
     "frequency_penalty": number_that_is(0),
-    "top_logprobs": integer(0, 0),
+    "top_logprobs": number_that_is(0),
     "truncation": only("disabled"),
     "service_tier": only("auto", "default"),
     "stream_options": mapping(include_obfuscation=only(False)),

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,6 +40,8 @@ CHOICE_FIELDS = frozenset({"type", "name"})
 CHAT_CHOICE_FIELDS = frozenset({"type", "function"})
 CHOSEN_FIELDS = frozenset({"name"})
 """Of the function of a chat completion's choice."""
+NOTHING = Turn("user", "")
+"""Follows the last turn, whose calls have no output."""
 
 
 # Definitions
@@ -188,13 +191,17 @@ def check_calls(param: str, calls: Sequence[ToolCall], turns: Sequence[Turn]) ->
     """Each call has its output in the next turn, and each output its call in the turn before, as
     the providers require. `calls` are those of the answer before these turns, which `param` has.
     Raises Problem."""
-    for turn in turns:
-        called = {call.id for call in calls}
-        answered = {output.call_id for output in turn.outputs}
-        if missing := [call.id for call in calls if call.id not in answered]:
+    for turn in (*turns, NOTHING):
+        called = Counter(call.id for call in calls)
+        answered = Counter(output.call_id for output in turn.outputs)
+        if missing := [id for id in called if id not in answered]:
             sentence = _("No tool output found for function call %(id)s.") % {"id": missing[0]}
             raise build_invalid(param, sentence)
         if unknown := [id for id in answered if id not in called]:
             sentence = _("No tool call found for function call output with call_id %(id)s.")
             raise build_invalid(param, sentence % {"id": unknown[0]})
+        # Models may give one id to two calls, and programs answer both.
+        if doubled := [id for id in answered if answered[id] > called[id]]:
+            sentence = _("More than one tool output found for function call %(id)s.")
+            raise build_invalid(param, sentence % {"id": doubled[0]})
         calls = turn.calls

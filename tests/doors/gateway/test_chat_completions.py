@@ -28,6 +28,7 @@ MESSAGES: list[Any] = [
     {"role": "user", "content": [{"type": "text", "text": "B"}]},
 ]
 FAILED = Ending(State.FAILED, error_class="rate_limited", error="Too often.")
+SCHEMA_FORMAT = {"type": "json_schema", "json_schema": {"name": "W", "schema": {}}}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"n": 2}, "n"),
     ({"logprobs": True}, "logprobs"),
@@ -44,6 +45,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0].tool_calls[0]"),
     ({"messages": [{"type": "item_reference", "id": "msg_1"}]}, "messages[0].type"),
     ({"messages": None}, "messages"),
+]
+
+
+UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
+    ({"n": 2}, "n"),
+    ({"top_logprobs": 1}, "top_logprobs"),
+    ({"response_format": SCHEMA_FORMAT}, "response_format.type"),
 ]
 
 
@@ -199,3 +207,12 @@ def test_a_reply_whose_calls_were_left_out_does_not_wait_for_outputs(
     asked = pool.submit(client.chat.completions.create, model="demo", messages=MESSAGES)
     write_stream(wait_for_stream(owner), "b", ending=Ending.from_finish(Finish("tool_calls")))
     assert asked.result(20).choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize(("changed", "param"), UNSUPPORTED)
+def test_what_only_others_have_is_said_to_be_unsupported(
+    program: Program, changed: dict[str, Any], param: str
+) -> None:
+    body = {"model": "demo", "messages": MESSAGES} | changed
+    error = program.post("/chat/completions", body).data["error"]
+    assert (error["param"], error["code"]) == (param, "unsupported_parameter")

@@ -52,14 +52,19 @@ HARMLESS: dict[str, Any] = {
     "previous_response_id": None,
     "reasoning": {"summary": "auto", "context": "all_turns", "mode": "standard"},
 }
+SCHEMA_FORMAT = {"type": "json_schema", "name": "W", "strict": True, "schema": {"type": "object"}}
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AA"}
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"tools": [{"type": "web_search"}]}, "tools[0].type", "unsupported_parameter"),
     ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
     ({"top_p": 0.5}, "top_p", "unsupported_parameter"),
-    ({"top_logprobs": 2}, "top_logprobs", "invalid_value"),
+    ({"top_logprobs": 2}, "top_logprobs", "unsupported_parameter"),
+    ({"top_logprobs": "2"}, "top_logprobs", "invalid_value"),
     ({"truncation": "auto"}, "truncation", "unsupported_parameter"),
     ({"text": {"format": {"type": "json_object"}}}, "text.format.type", "unsupported_parameter"),
+    ({"text": {"format": SCHEMA_FORMAT}}, "text.format.type", "unsupported_parameter"),
+    ({"text": {"format": {"type": ["text"]}}}, "text.format.type", "unsupported_parameter"),
+    ({"text": {"format": {"type": "text", "a": 1}}}, "text.format.a", "unknown_parameter"),
     ({"text": {"shape": 1}}, "text.shape", "unknown_parameter"),
     ({"text": {"verbosity": "low"}}, "text.verbosity", "unsupported_parameter"),
     ({"text": {"verbosity": "x"}}, "text.verbosity", "invalid_value"),
@@ -69,6 +74,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"seed": 1}, "seed", "unknown_parameter"),
     ({"reasoning": {"effort": "high"}}, "reasoning.effort", "unsupported_parameter"),
     ({"reasoning": {"summary": "detailed"}}, "reasoning.summary", "unsupported_parameter"),
+    (
+        {"reasoning": {"generate_summary": "auto"}},
+        "reasoning.generate_summary",
+        "unsupported_parameter",
+    ),
     ({"temperature": 3}, "temperature", "invalid_value"),
     ({"temperature": True}, "temperature", "invalid_value"),
     ({"max_output_tokens": 0}, "max_output_tokens", "invalid_value"),
@@ -146,6 +156,11 @@ def test_odd_characters_are_replaced(program: Program) -> None:
     question = Message.objects.get(role="user")
     assert question.content == "a\ufffdb\n\ufffd"
     assert shown["metadata"] == {"k\ufffd": "\ufffd"}
+
+
+def test_metadata_are_not_changed(program: Program) -> None:
+    notes = {"a\r\nb": "1\r\n2", "a\nb": "3", "": ""}
+    assert program.ask(metadata=notes)["metadata"] == notes
 
 
 def test_the_outcome_is_in_the_object(program: Program) -> None:

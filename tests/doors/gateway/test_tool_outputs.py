@@ -50,6 +50,10 @@ def find_content(item: dict[str, Any]) -> str:
     return "".join(part["text"] for part in item.get("content", item.get("summary", [])))
 
 
+def build_call(id: str) -> dict[str, str]:
+    return {"type": "function_call", "call_id": id, "name": "get_weather", "arguments": "{}"}
+
+
 # Its output
 
 
@@ -135,6 +139,12 @@ def test_a_copy_of_a_conversation_has_its_calls(program: Program, owner: User) -
         ("And wind?", "No tool output found for function call call_1"),
         ([answer_call(ROME)], "No tool output found for function call call_1"),
         ([answer_call(PARIS), answer_call(ROME)], "call_id call_2"),
+        ([answer_call(PARIS), answer_call(PARIS)], "More than one tool output found for"),
+        ([], "No tool output found for function call call_1"),
+        (
+            [answer_call(PARIS), build_call("call_3")],
+            "No tool output found for function call call_3",
+        ),
         (
             [answer_call(PARIS), {"role": "user", "content": "x"}, answer_call(PARIS)],
             "call_id call_1",
