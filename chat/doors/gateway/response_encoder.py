@@ -36,10 +36,11 @@ class ResponseEncoder(AnswerEncoder):
         self._has_begun = self._has_text = False
 
     def encode_start(self) -> bytes:
-        events = [self._build_lifecycle_event("created", CREATED)]
-        if self._is_queued:
-            events.append(self._build_lifecycle_event("queued", QUEUED))
-        return self._encode(events) + (b"" if self._is_queued else self._encode_begin())
+        """Each stream was queued once. A reader that comes later gets the same events."""
+        created = self._build_lifecycle_event("created", CREATED)
+        queued = self._build_lifecycle_event("queued", QUEUED)
+        begin = b"" if self._is_queued else self._encode_begin()
+        return self._encode([created, queued]) + begin
 
     def encode_event(self, event: Chunk | Snapshot | StateChanged) -> bytes:
         if isinstance(event, StateChanged):

@@ -139,6 +139,16 @@ def test_each_end_is_a_terminal_event(
         assert (last["type"], last["response"]["status"]) == (type, status)
 
 
+def test_a_later_reader_gets_the_events_of_the_first_one(client: OpenAI) -> None:
+    events = client.responses.create(model="demo", input="Why?", stream=True)
+    first = next(iter(events))
+    assert first.type == "response.created"
+    write_stream(find_stream(first.response.id), *PIECES)
+    seen = [json.loads(event.to_json()) for event in (first, *events)]
+    assert [event["sequence_number"] for event in seen][:3] == [0, 1, 2]
+    assert replay(client, first.response.id) == seen
+
+
 def test_a_number_that_is_not_there_yet_is_refused(client: OpenAI) -> None:
     id = ask(client, "a", "b")
     for number in (STEP * 3, 2**53):
