@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db.models.functions import Now
@@ -11,7 +12,9 @@ from accounts.api_keys import keys
 from accounts.models import User
 from accounts.tokens.models import Scope
 from chat.api.models import IdempotentRequest
+from chat.doors.gateway import references
 from chat.doors.gateway.models import GatewayResponse
+from chat.doors.gateway.output import Output, load_output
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.models import Conversation, Message
 from chat.replies.handler import load_turns
@@ -27,6 +30,7 @@ from tests.doors.gateway.program import (
     find_stream,
     write_response,
 )
+from tests.factories import Piece
 
 pytestmark = pytest.mark.django_db
 
@@ -461,3 +465,37 @@ def test_parts_together_have_the_limit_of_a_message(program: Program) -> None:
         assert refused.status_code == 400
         error = refused.data["error"]
         assert (error["param"], error["code"]) == (param, "string_above_max_length")
+
+
+def test_a_request_reads_few_journals_for_the_items_that_it_names(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(references, "MAX_READ_JOURNALS", 2)
+    read: list[Stream] = []
+
+    def load(stream: Stream, answer_id: UUID) -> Output:
+        read.append(stream)
+        return load_output(stream, answer_id)
+
+    monkeypatch.setattr(references, "load_output", load)
+
+    def refer(id: str, *pieces: Piece) -> dict[str, str]:
+        write_response(id, *pieces)
+        [*_, last] = program.get(f"/responses/{id}").data["output"]
+        return {"type": "item_reference", "id": last["id"]}
+
+    parts: list[Piece] = [(Kind.REASONING, "Hm."), "a", (Kind.REASONING, "So."), "b"]
+    named = [refer(program.ask("A")["id"], *parts) for _ in range(3)]
+    plain = refer(program.ask("A")["id"], "a")
+    question = {"role": "user", "content": "B"}
+    assert program.ask([plain, *named[:2], *named[:2], question])["status"] == "queued"
+    assert len(read) == 2
+    for input, code in (
+        ([*named, question], "invalid_value"),
+        ([{**plain, "id": f"{plain['id']}_2"}, question], "not_found"),
+    ):
+        read.clear()
+        refused = program.post("/responses", {"model": "demo", "input": input})
+        assert refused.data["error"]["code"] == code
+        assert len(read) <= 2
+    assert not read, "a plain text has one item"
