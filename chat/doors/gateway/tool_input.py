@@ -188,7 +188,7 @@ def read_call_id(param: str, value: Any) -> str:
 
 
 def check_calls(param: str, calls: Sequence[ToolCall], turns: Sequence[Turn]) -> None:
-    """Each call has its output in the next turn, and each output its call in the turn before, as
+    """Each call has one output in the next turn, and each output its call in the turn before, as
     the providers require. `calls` are those of the answer before these turns, which `param` has.
     Raises Problem."""
     for turn in (*turns, NOTHING):
@@ -200,8 +200,10 @@ def check_calls(param: str, calls: Sequence[ToolCall], turns: Sequence[Turn]) ->
         if unknown := [id for id in answered if id not in called]:
             sentence = _("No tool call found for function call output with call_id %(id)s.")
             raise build_invalid(param, sentence % {"id": unknown[0]})
-        # Models may give one id to two calls, and programs answer both.
         if doubled := [id for id in answered if answered[id] > called[id]]:
             sentence = _("More than one tool output found for function call %(id)s.")
             raise build_invalid(param, sentence % {"id": doubled[0]})
         calls = turn.calls
+        if len(ids := [call.id for call in calls]) > len(set(ids)):  # no reply here has that
+            [(id, _count)] = Counter(ids).most_common(1)
+            raise build_invalid(param, _("Two function calls have the id %(id)s.") % {"id": id})

@@ -106,17 +106,18 @@ def test_text_between_calls_and_their_outputs_belongs_to_the_reply(program: Prog
 
 
 def test_each_row_of_a_call_counts(program: Program, owner: User) -> None:
-    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}
-    answer = {"role": "tool", "tool_call_id": "c", "content": ""}
+    call = {"type": "function", "function": {"name": "f", "arguments": ""}}
 
     def ask(count: int) -> Any:
-        called = {"role": "assistant", "tool_calls": [call] * count}
-        history = [{"role": "user", "content": "?"}, called, answer]
+        ids = [f"c{number}" for number in range(count)]
+        called = {"role": "assistant", "tool_calls": [call | {"id": id} for id in ids]}
+        answers = [{"role": "tool", "tool_call_id": id, "content": ""} for id in ids]
+        history = [{"role": "user", "content": "?"}, called, *answers]
         body = {"model": "demo", "messages": history, "stream": True, "store": True}
         response = program.post("/chat/completions", body)
         response.close()
         return response
 
     assert ask(MAX_CALLS).status_code == 200
-    assert DeletedSize.objects.get(user_id=owner.pk).size >= ROW_CHARS * (MAX_CALLS + 1 + 2)
+    assert DeletedSize.objects.get(user_id=owner.pk).size >= ROW_CHARS * (2 * MAX_CALLS + 2)
     assert ask(MAX_CALLS + 1).data["error"]["param"] == "messages[1].tool_calls"

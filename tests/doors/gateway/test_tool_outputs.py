@@ -142,6 +142,10 @@ def test_a_copy_of_a_conversation_has_its_calls(program: Program, owner: User) -
         ([answer_call(PARIS), answer_call(PARIS)], "More than one tool output found for"),
         ([], "No tool output found for function call call_1"),
         (
+            [answer_call(PARIS), build_call("call_3"), build_call("call_3")],
+            "Two function calls have the id call_3",
+        ),
+        (
             [answer_call(PARIS), build_call("call_3")],
             "No tool output found for function call call_3",
         ),
