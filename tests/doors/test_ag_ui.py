@@ -299,6 +299,8 @@ def test_the_same_run_with_another_message_is_refused(program: Program) -> None:
         build_input(threadId="another"),
         build_input(forwardedProps={"model": "demo"}),
         build_input(messages=[system, USER]),
+        build_input(messages=[system]),
+        build_input(messages=[], forwardedProps={"model": "demo"}),
     ]
     for body in others:
         answer = program.post("/ag-ui/", body)
@@ -376,6 +378,8 @@ REFUSED: list[dict[str, Any]] = [
     {"messages": [{"id": "b", "content": "a"}, USER]},
     {"messages": [{"id": "b", "role": "tool", "content": "a", "toolCallId": "c"}, USER]},
     {"messages": [USER | {"content": " "}]},
+    {"messages": [USER | {"name": "Ann"}]},
+    {"messages": [{"id": "s", "role": "system", "content": "a", "name": "b"}, USER]},
     {"messages": [USER | {"content": [{"type": "image"}]}]},
 ]
 REFUSALS = {

@@ -92,6 +92,20 @@ def read_run(web: Web, token: str, thread: str, stream: Stream, after: str = "")
         return [*answer.read_events()]
 
 
+def test_a_client_that_names_no_mode_gets_the_usual_one(
+    web: Web, program: Program, token: str
+) -> None:
+    """The SDK for Python then sends the parameter without a value."""
+    thread = create_thread(program)
+    stream = write(create_run(program, thread))
+    path = f"{ROOT}/threads/{thread}/runs/{stream.uuid}/stream"
+    for query in ("", "?cancel_on_disconnect=false&stream_mode="):
+        with send(web.port, "GET", path + query, token) as answer:
+            assert answer.status == 200
+            names = [event.name for event in answer.read_events()]
+        assert names == ["metadata", "values", "values", "end"]
+
+
 def test_a_run_from_its_request_to_its_end(web: Web, program: Program, token: str) -> None:
     thread = create_thread(program)
     path = f"{ROOT}/threads/{thread}/runs/stream"
@@ -306,6 +320,9 @@ REFUSED: list[dict[str, Any]] = [
     {"input": {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}},
     {"input": {"messages": [{"role": "user", "content": "  "}]}},
     {"input": {"messages": [HUMAN], "documents": ["a"]}},
+    {"input": {"messages": [HUMAN | {"name": "Ann"}]}},
+    {"input": {"messages": [HUMAN | {"additional_kwargs": {"a": 1}}]}},
+    {"input": {"messages": [{"role": "system", "content": "a", "name": "b"}, HUMAN]}},
     {"stream_mode": "debug"},
     {"stream_mode": {"a": 1}},
     {"on_disconnect": "cancel"},

@@ -33,6 +33,9 @@ KNOWN = ("threadId", "runId", "messages", "forwardedProps", "protocolVersion")
 """All others, such as `tools`, ask for nothing only if they are empty."""
 FORWARDED = ("model", "stop")
 INSTRUCTIONS = ("system", "developer")
+TYPED = ("user", *INSTRUCTIONS)
+MEANINGFUL = ("name", "encryptedValue", "subagentRunId")
+"""Fields of typed messages that models or agents read. Clients keep others for themselves."""
 MADE_BY_SERVER = ("reasoning", "activity")
 """Roles of messages that clients send back, and that nobody has typed."""
 ROLES = ("user", "assistant", *INSTRUCTIONS, *MADE_BY_SERVER)
@@ -40,12 +43,13 @@ ROLES = ("user", "assistant", *INSTRUCTIONS, *MADE_BY_SERVER)
 
 @dataclass(frozen=True, slots=True)
 class AgentInput:
-    """Without a `question` a client only wants to see a run. `stops` asks to stop it. `answer_ids`
-    has one for each answer that the client knows, None if it is none of ours."""
+    """Without a message of a person (`has_message`) it only asks to see a run. `stops` asks to stop
+    it. `answer_ids` has one for each answer that the client knows, None if it is none of ours."""
 
     thread_id: str
     run_id: str
-    question: Question | None
+    question: Question
+    has_message: bool
     answer_ids: tuple[UUID | None, ...]
     stops: bool
 
@@ -65,26 +69,34 @@ def parse_input(body: Mapping[str, Any]) -> AgentInput:
         raise build_invalid("messages")
     if any(message.get("role") not in ROLES for message in messages):
         raise build_unsupported("messages.role")
+    for message in messages:
+        if message["role"] in TYPED:
+            _refuse_meaningful(message)
     return AgentInput(
         read_name(body.get("threadId"), "threadId", MAX_CLIENT_NAME_CHARS),
         read_name(body.get("runId"), "runId", MAX_RUN_ID_CHARS),
         _find_question(messages, _read_model(forwarded)),
+        any(message["role"] == "user" for message in messages),
         tuple(parse_id(one.get("id")) for one in messages if one.get("role") == "assistant"),
         _read_stop(forwarded),
     )
 
 
-def _find_question(messages: list[dict[str, Any]], model: str) -> Question | None:
-    """The last message that a person has typed."""
+def _refuse_meaningful(message: Mapping[str, Any]) -> None:
+    for name in MEANINGFUL:
+        if message.get(name):
+            raise build_unsupported(f"messages.{name}")
+
+
+def _find_question(messages: list[dict[str, Any]], model: str) -> Question:
+    """The last message that a person has typed; without a text if there is none."""
     texts = [message for message in messages if message.get("role") == "user"]
-    if not texts:
-        return None
     system = [
         join_parts(message.get("content"), "messages")
         for message in messages
         if message.get("role") in INSTRUCTIONS
     ]
-    text = join_parts(texts[-1].get("content"), "messages")
+    text = join_parts(texts[-1].get("content"), "messages") if texts else ""
     return Question(text, model, read_text("\n\n".join(system), "messages"))
 
 
@@ -92,7 +104,7 @@ def require_new_question(body: Mapping[str, Any], asked: AgentInput) -> Question
     """The question of a run that is not there yet; it must be the last message. Raises Problem."""
     roles = [message.get("role") for message in body.get("messages") or []]
     roles = [role for role in roles if role not in MADE_BY_SERVER]
-    if asked.question is None or roles[-1] != "user":
+    if not asked.has_message or roles[-1] != "user":
         raise build_invalid("messages")
     return asked.question
 

@@ -84,7 +84,7 @@ def _find_run(user: User, asked: AgentInput, request_id: UUID) -> tuple[Message,
         return reply.answer, reply.stream
     if Stream.objects.owned_by(user).filter(request_id=request_id).exists():
         raise _build_gone()
-    if asked.question is not None:
+    if asked.has_message:
         return None
     thread = find_thread(user, DOOR_NAME, asked.thread_id)
     if thread is None or thread.conversation is None:
@@ -103,13 +103,12 @@ def _check_repetition(user: User, asked: AgentInput, reply: Reply) -> None:
     threads = ClientThread.objects.filter(user=user, door=DOOR_NAME, name=asked.thread_id)
     if not threads.filter(conversation=reply.conversation).exists():
         raise build_reused()
-    if asked.question:
-        _require_same(asked.question, reply)
+    _require_same(asked.question, reply)
 
 
 def _require_same(question: Question, reply: Reply) -> None:
     """A part that a request leaves out is the same. Raises Problem."""
-    if question.text != reply.question.content:
+    if question.text and question.text != reply.question.content:
         raise build_reused()
     used = ReplySettings.from_json(reply.stream.arguments)
     names = (used.model, f"{used.provider}/{used.model}", f"{used.provider}:{used.model}")

@@ -47,6 +47,7 @@ HARMLESS: Mapping[str, Collection[Any]] = {
 }
 """The values of fields of a run that change nothing, or that are read below."""
 HARMLESS_CONFIG = {"recursion_limit", "tags"}
+MESSAGE_FIELDS = ("type", "role", "content", "id")
 ROLES = {"human": "human", "user": "human", "system": "system", "ai": "ai", "assistant": "ai"}
 STATUS_BY_STATE = {
     State.QUEUED: "pending",
@@ -141,6 +142,8 @@ def _parse_message(message: object) -> SentMessage:
     role = message.get("type") or message.get("role")
     if not isinstance(role, str) or role not in ROLES:
         raise build_unsupported("input.messages")
+    if ROLES[role] != "ai":  # clients send answers back with the fields that the thread has
+        refuse_others(message, MESSAGE_FIELDS, "input.messages.")
     text = join_parts(message.get("content"), "input.messages")
     return SentMessage(ROLES[role], text, parse_id(message.get("id")))
 

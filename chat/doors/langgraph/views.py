@@ -146,7 +146,9 @@ def stream_run(request: HttpRequest, thread: UUID, id: UUID) -> HttpResponseBase
     """From the start, or after the `Last-Event-ID`."""
     user = authenticate(request, Scope.READ)
     _refuse_cancelling(request)
-    modes = protocol.parse_modes(request.GET.getlist("stream_mode") or [protocol.DEFAULT_MODE])
+    # The SDK for Python sends an empty mode if it was given none.
+    given = [mode for mode in request.GET.getlist("stream_mode") if mode]
+    modes = protocol.parse_modes(given or [protocol.DEFAULT_MODE])
     stream = find_run(user, thread, id)
     after = protocol.parse_last_event_id(request.headers.get("Last-Event-ID", ""), stream)
     if _is_inside_folded(stream, after) and read_page(stream, after)[1]:
