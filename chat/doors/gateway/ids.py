@@ -24,12 +24,13 @@ ITEM_PREFIXES = (MESSAGE, REASONING, CALL, CALL_OUTPUT)
 
 
 def parse_item_id(text: str) -> UUID | None:
-    """The message that an item is a part of."""
-    found = (parse_id(prefix, text) for prefix in ITEM_PREFIXES)
+    """The message that an item is a part of. Its number is not looked at."""
+    without_number = re.sub(r"_[1-9][0-9]{0,5}\Z", "", text)
+    found = (parse_id(prefix, without_number) for prefix in ITEM_PREFIXES)
     return next((uuid for uuid in found if uuid), None)
 
 
 def parse_id(prefix: str, text: str) -> UUID | None:
-    """None for an id that the gateway does not make. A number is not looked at."""
-    found = re.fullmatch(rf"{prefix}([0-9a-f]{{32}})(_[1-9][0-9]{{0,5}})?", text)
+    """None for an id that the gateway does not make."""
+    found = re.fullmatch(rf"{prefix}([0-9a-f]{{32}})", text)
     return UUID(found[1]) if found else None

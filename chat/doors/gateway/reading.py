@@ -42,12 +42,14 @@ def mark_read(conversation_id: UUID) -> None:
     )
 
 
-def get_conversation(user: User, id: str) -> Conversation:
-    """Raises Problem, also for a chat of the person and for a temporary conversation."""
+def get_conversation(user: User, id: str, param: str = "") -> Conversation:
+    """Raises Problem, also for a chat of the person and for a temporary conversation. `param` names
+    the parameter that has the id, if it is none of the address."""
     uuid = ids.parse_id(ids.CONVERSATION, id)
     owned = Conversation.objects.owned_by(user).filter(door=DOOR_NAME, expires_at=None)
     conversation = owned.filter(pk=uuid).first() if uuid else None
     if conversation is None:
         text = _("Conversation with id “%(id)s” not found.") % {"id": id[:100]}
-        raise Problem(404, "not_found", text)
+        errors = [{"field": param, "message": ""}] if param else []
+        raise Problem(404, "not_found", text, errors=errors)
     return conversation

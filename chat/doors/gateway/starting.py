@@ -107,7 +107,7 @@ def _find_place(user: User, request: ReplyRequest) -> Place:
     if request.previous_response_id:
         return _find_branch(user, request)
     if request.conversation:
-        conversation = get_conversation(user, request.conversation)
+        conversation = get_conversation(user, request.conversation, "conversation")
         newest = conversation.gateway_responses.order_by("-stream").first()
         return Place(conversation, developer_text=newest.developer_text if newest else "")
     return Place()

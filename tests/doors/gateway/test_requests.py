@@ -499,3 +499,15 @@ def test_a_request_reads_few_journals_for_the_items_that_it_names(
         assert refused.data["error"]["code"] == code
         assert len(read) <= 2
     assert not read, "a plain text has one item"
+
+
+def test_an_id_with_a_number_names_only_items(program: Program) -> None:
+    into = create(program)
+    id = program.ask(conversation=into)["id"]
+    assert program.get(f"/responses/{id}_2").status_code == 404
+    assert program.get(f"/conversations/{into}_2").status_code == 404
+    refused = program.post(
+        "/responses", {"model": "demo", "input": "x", "conversation": f"{into}_2"}
+    )
+    assert refused.status_code == 404
+    assert refused.data["error"]["param"] == "conversation"
