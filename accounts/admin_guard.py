@@ -14,7 +14,7 @@ from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 
 from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthenticate
 
@@ -154,3 +154,26 @@ class SuperusersOnlyMixin(Base):
 
     def _is_superuser(self, request: HttpRequest) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
+
+
+class ReportMixin(Base):
+    """For a ModelAdmin that shows sums and no rows. Django would give each row a page with all
+    fields of the model, which may be content."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        raise Http404
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        raise Http404
+
+    def history_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        raise Http404

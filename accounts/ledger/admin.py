@@ -14,6 +14,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from accounts.admin_guard import ReportMixin
 from accounts.audit.events import record_event
 from accounts.audit.export import make_cell
 from accounts.audit.kinds import register_kind
@@ -35,8 +36,8 @@ MAX_EXPORTED_ROWS = 50_000
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(admin.ModelAdmin):
-    """A report: there are no rows to open."""
+class LedgerEntryAdmin(ReportMixin, admin.ModelAdmin):
+    """The usage of people, added up."""
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(require_POST(self.export_view))
@@ -75,15 +76,6 @@ class LedgerEntryAdmin(admin.ModelAdmin):
         response.headers["Content-Disposition"] = 'attachment; filename="usage.csv"'
         response.headers["Cache-Control"] = "no-store, private"
         return response
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: LedgerEntry | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LedgerEntry | None = None) -> bool:
-        return False
 
 
 def _list_labels(chosen: UsageFilter) -> list[str]:

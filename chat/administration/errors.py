@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin_guard import ReportMixin
 from chat.models import FailedReply, Message
 from streaming.models import State, Stream
 
@@ -22,8 +23,8 @@ MAX_STREAMS = 50_000
 
 
 @admin.register(FailedReply)
-class FailedReplyAdmin(admin.ModelAdmin):
-    """A report: there are no rows to open."""
+class FailedReplyAdmin(ReportMixin, admin.ModelAdmin):
+    """A row is a message, which no page may show."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -39,15 +40,6 @@ class FailedReplyAdmin(admin.ModelAdmin):
             "max_streams": MAX_STREAMS,
         }
         return TemplateResponse(request, "admin/chat/reply_errors.html", context)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
 
 def count_errors(period: timedelta) -> list[dict[str, Any]]:
