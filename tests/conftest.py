@@ -3,7 +3,7 @@ an account, and a stranger who must see nothing."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.core.management.commands import flush
@@ -13,6 +13,7 @@ from django.test import Client, override_settings
 from playwright.sync_api import Browser, sync_playwright
 
 from accounts import form_limits, setup
+from accounts.deletion import erasure
 from accounts.memory_limits import used_up_keys
 from accounts.models import User
 from streaming import database
@@ -38,6 +39,13 @@ def clear_limits_in_memory() -> None:
     """The process of the tests has one memory for all of them."""
     form_limits.clear_limiters()
     used_up_keys.clear()
+
+
+@pytest.fixture(autouse=True)
+def erase_accounts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting for requests that began before. tests/access/test_erased_meanwhile.py does
+    wait."""
+    monkeypatch.setattr(erasure, "REQUEST_GRACE", timedelta())
 
 
 @pytest.fixture(autouse=True, scope="session")

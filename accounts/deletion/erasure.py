@@ -3,6 +3,10 @@ small batches, and the account last.
 
 Each batch is a transaction of its own, so that no other writer waits for long, and a worker that is
 killed leaves nothing half done: another one continues with what is still there.
+
+A request that began before the deactivation may still write. So the account itself stays for a
+while, and what came meanwhile is deleted with it. Otherwise such a request would be a server error,
+or leave rows that name an account which is gone.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ MAX_PAUSE_SECONDS = 0.2
 """After each batch the worker waits as long as the batch took, but no longer than this: on SQLite
 all other writers waited for it."""
 ADMINISTRATORS = Q(is_superuser=True, is_staff=True, is_active=True)
+REQUEST_GRACE = timedelta(minutes=1)
+"""How long a request may take that began before the account was deactivated."""
 CLAIM_DURATION = timedelta(seconds=30)
 """A worker that was killed is replaced after this time."""
 CLAIM_RENEWAL_SECONDS = 5.0
@@ -146,10 +152,18 @@ class AccountErasure:
         # Somebody may have activated it again, such as with SQL.
         User.objects.filter(pk=self._user_id).update(is_active=False)
         lifecycle.stop_streams_of_owner(self._user_id)
+        is_last_run = self._requests_are_over()
         for kind in list_kinds():
             while self._delete_batch(kind):
                 self._renew_claim()
-        _delete_account(self._user_id)
+        if is_last_run:
+            _delete_account(self._user_id)
+        else:
+            self._claim_for(REQUEST_GRACE)
+
+    def _requests_are_over(self) -> bool:
+        rows = AccountDeletion.objects.filter(user_id=self._user_id)
+        return rows.filter(requested_at__lte=Now() - REQUEST_GRACE).exists()
 
     def _delete_batch(self, kind: DataKind) -> int:
         began = time.monotonic()
@@ -163,8 +177,11 @@ class AccountErasure:
         if time.monotonic() - self._claim_renewed_at < CLAIM_RENEWAL_SECONDS:
             return
         self._claim_renewed_at = time.monotonic()
+        self._claim_for(CLAIM_DURATION)
+
+    def _claim_for(self, duration: timedelta) -> None:
         rows = AccountDeletion.objects.filter(user_id=self._user_id)
-        if not rows.update(claimed_until=Now() + CLAIM_DURATION):
+        if not rows.update(claimed_until=Now() + duration):
             raise ClaimLost
 
 

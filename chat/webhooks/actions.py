@@ -9,7 +9,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -175,16 +175,18 @@ def delete_webhook(webhook: Webhook, request: HttpRequest | None = None) -> None
 
 
 def send_again(delivery: WebhookDelivery) -> None:
-    """Whatever became of it. Raises TooManyWaiting."""
+    """Whatever became of it. Raises TooManyWaiting, or Http404 if it was just deleted."""
     if has_too_many_waiting(delivery.webhook_id):
         raise TooManyWaiting
     rows = WebhookDelivery.objects.filter(pk=delivery.pk)
-    rows.update(
+    is_there = rows.update(
         status=WebhookDelivery.Status.WAITING,
         attempts=0,
         next_attempt_at=timezone.now(),
         retry_until=timezone.now() + RETRY_DURATION,
     )
+    if not is_there:
+        raise Http404("The delivery was just deleted.")
     delivery.refresh_from_db()
 
 
