@@ -10,9 +10,10 @@ from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
 from allauth.account.models import EmailAddress
 from allauth.mfa.admin import Authenticator
 from allauth.usersessions.admin import UserSession
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -22,11 +23,17 @@ from accounts.audit.admin import AuditEventAdmin as AuditEventAdmin
 from accounts.audit.events import record_event
 from accounts.audit.kinds import KEY_REMOVED
 from accounts.connections.admin import ConnectionAdmin as ConnectionAdmin
-from accounts.email_addresses import list_user_emails
+from accounts.email_addresses import is_email_taken, list_user_emails
 from accounts.invitations.admin import InvitationAdmin as InvitationAdmin
 from accounts.ledger.admin import LedgerEntryAdmin as LedgerEntryAdmin
 from accounts.models import ApiKey
+from accounts.people.addresses import (
+    AddressTakenMixin,
+    EmailAddressForm,
+    describe_taken_address,
+)
 from accounts.people.admin import UserAdmin as UserAdmin
+from accounts.sign_up import lock_address, lock_sign_up
 from accounts.social import admin as social_admin  # noqa: F401 - it registers linked accounts
 from accounts.tokens.admin import AccessTokenAdmin as AccessTokenAdmin
 
@@ -42,13 +49,17 @@ class GroupAdmin(SuperusersOnlyMixin, DjangoGroupAdmin):
 
 
 @admin.register(EmailAddress)
-class EmailAddressAdmin(SuperusersOnlyMixin, AllauthEmailAddressAdmin):
+class EmailAddressAdmin(SuperusersOnlyMixin, AddressTakenMixin, AllauthEmailAddressAdmin):
     """A confirmed address signs in and resets the password. Every change is reported to the
     addresses that the account had before."""
+
+    form = EmailAddressForm
 
     def save_model(
         self, request: HttpRequest, address: EmailAddress, form: Any, change: bool
     ) -> None:
+        if address.verified:
+            lock_address(address.email, exclude=address.user)
         before = EmailAddress.objects.filter(pk=address.pk).first()
         recipients = list_user_emails(address.user) + (
             list_user_emails(before.user) if before else []
@@ -73,8 +84,16 @@ class EmailAddressAdmin(SuperusersOnlyMixin, AllauthEmailAddressAdmin):
 
     @admin.action(description=_("Mark selected addresses as confirmed"), permissions=["change"])
     def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
-        recipients = {one.pk: list_user_emails(one.user) for one in queryset.filter(verified=False)}
-        super().make_verified(request, queryset)
+        with transaction.atomic():
+            lock_sign_up()
+            unverified = list(queryset.filter(verified=False).select_related("user"))
+            taken = {one.pk for one in unverified if is_email_taken(one.email, exclude=one.user)}
+            recipients = {
+                one.pk: list_user_emails(one.user) for one in unverified if one.pk not in taken
+            }
+            super().make_verified(request, queryset.filter(pk__in=recipients))
+        if taken:
+            messages.error(request, describe_taken_address())
         for address in EmailAddress.objects.filter(pk__in=recipients, verified=True):
             _notify_addresses("confirmed", recipients[address.pk], added=address.email)
 

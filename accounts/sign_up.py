@@ -18,6 +18,10 @@ class SignUpClosed(Exception):
     """Another sign-up has created the first account, and further sign-ups are closed."""
 
 
+class AddressTaken(IntegrityError):
+    """Another account has the address: it signed up with it, or has confirmed it."""
+
+
 def lock_sign_up() -> None:
     """Until the transaction ends, no other process creates an account or confirms an address. On
     SQLite the transaction itself is the lock, because it began as IMMEDIATE."""
@@ -26,13 +30,19 @@ def lock_sign_up() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGN_UP_LOCK_ID])
 
 
+def lock_address(email: str, *, exclude: User | None = None) -> None:
+    """Until the transaction ends, no other account gets the address. Raises AddressTaken, also if
+    another account got it since a form was checked."""
+    lock_sign_up()
+    if is_email_taken(email, exclude=exclude):
+        raise AddressTaken("Another account has the address.")
+
+
 def save_under_sign_up_lock(request: HttpRequest, user: User) -> None:
-    """Without the lock, two simultaneous sign-ups would both find no account. Raises IntegrityError
-    for an address that another account has confirmed since the form was checked."""
+    """Without the lock, two simultaneous sign-ups would both find no account. Raises
+    AddressTaken."""
     with transaction.atomic():
-        lock_sign_up()
-        if is_email_taken(user.email):
-            raise IntegrityError("Another account has the address.")
+        lock_address(user.email)
         if setup.has_any_account():
             if not setup.is_sign_up_open(request):
                 raise SignUpClosed

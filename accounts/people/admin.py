@@ -28,8 +28,10 @@ from accounts.people.activation import (
     end_sessions,
     report_activation,
 )
+from accounts.people.addresses import AddressTakenMixin
 from accounts.people.facts import annotate_facts
 from accounts.people.forms import NewPersonForm, PersonForm, PersonPasswordForm
+from accounts.sign_up import lock_address
 from accounts.user_limits.admin import UserLimitsInline, record_changed_limits
 
 RIGHTS_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -37,7 +39,7 @@ FACTS = ("open_sessions", "has_second_factor", "key_count", "unfinished_replies"
 
 
 @admin.register(User)
-class UserAdmin(DeferredDeletionMixin, DjangoUserAdmin):
+class UserAdmin(DeferredDeletionMixin, AddressTakenMixin, DjangoUserAdmin):
     """Only a superuser gives rights, or changes a person who has some. Otherwise a permission to
     change people would be every permission: a new password signs in as them."""
 
@@ -118,6 +120,8 @@ class UserAdmin(DeferredDeletionMixin, DjangoUserAdmin):
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
     def save_model(self, request: HttpRequest, user: User, form: Any, change: bool) -> None:
+        if not change:
+            lock_address(user.email)  # after the password was hashed, which takes a while
         super().save_model(request, user, form, change)
         changed = set(form.changed_data)
         if change and "is_active" in changed:

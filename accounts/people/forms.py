@@ -6,13 +6,13 @@ from typing import Any
 
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 
 from accounts.deletion.erasure import LastAdministrator, require_other_administrator
 from accounts.email_addresses import is_email_taken
 from accounts.models import User
 from accounts.password_change import store_password
 from accounts.people.activation import ActivationRefused, require_can_deactivate
+from accounts.people.addresses import describe_taken_address
 
 
 class PersonForm(UserChangeForm):
@@ -49,7 +49,7 @@ class NewPersonForm(AdminUserCreationForm):
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]
         if is_email_taken(email):
-            raise ValidationError(_("There is already an account with this address."))
+            raise ValidationError(describe_taken_address())
         return email
 
 

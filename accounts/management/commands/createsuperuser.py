@@ -8,10 +8,21 @@ from django.contrib.auth.management.commands import createsuperuser
 
 from accounts.audit.events import record_event
 from accounts.audit.kinds import ADMINISTRATOR_CREATED
+from accounts.email_addresses import is_email_taken
 from accounts.models import User
 
 
 class Command(createsuperuser.Command):
+    def _validate_username(
+        self, username: str, verbose_field_name: str, database: str
+    ) -> str | None:
+        """Also refuse the confirmed second address of another account, which signs in there."""
+        refusal: str | None = super()._validate_username(  # type: ignore[misc]
+            username, verbose_field_name, database
+        )
+        is_taken = refusal is None and is_email_taken(username)
+        return "Error: Another account has confirmed this address." if is_taken else refusal
+
     def handle(self, *args: Any, **options: Any) -> None:
         # Not in one transaction: on SQLite it would stop all writers while somebody types.
         superusers = User.objects.filter(is_superuser=True)
