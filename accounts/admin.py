@@ -33,6 +33,7 @@ from accounts.people.addresses import (
     describe_taken_address,
 )
 from accounts.people.admin import UserAdmin as UserAdmin
+from accounts.people.rights import RowsOfPeopleMixin
 from accounts.sign_up import lock_address, lock_sign_up
 from accounts.social import admin as social_admin  # noqa: F401 - it registers linked accounts
 from accounts.tokens.admin import AccessTokenAdmin as AccessTokenAdmin
@@ -103,7 +104,7 @@ def _notify_addresses(event: str, addresses: list[str], **context: str) -> None:
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):
+class ApiKeyAdmin(RowsOfPeopleMixin, admin.ModelAdmin):
     list_display = (
         "user",
         "provider",

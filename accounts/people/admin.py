@@ -31,6 +31,7 @@ from accounts.people.activation import (
 from accounts.people.addresses import AddressTakenMixin
 from accounts.people.facts import annotate_facts
 from accounts.people.forms import NewPersonForm, PersonForm, PersonPasswordForm
+from accounts.people.rights import is_superuser, may_touch
 from accounts.sign_up import lock_address
 from accounts.user_limits.admin import UserLimitsInline, record_changed_limits
 
@@ -109,15 +110,15 @@ class UserAdmin(DeferredDeletionMixin, AddressTakenMixin, DjangoUserAdmin):
         fields = ["date_joined", "last_login", *FACTS]
         if obj is None:
             return fields
-        if not _is_superuser(request):
+        if not is_superuser(request):
             fields += RIGHTS_FIELDS
         return ["email", *fields, *(["is_active"] if is_deletion_pending(obj) else [])]
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+        return super().has_change_permission(request, obj) and may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        return super().has_delete_permission(request, obj) and may_touch(request, obj)
 
     def save_model(self, request: HttpRequest, user: User, form: Any, change: bool) -> None:
         if not change:
@@ -204,20 +205,3 @@ class UserAdmin(DeferredDeletionMixin, AddressTakenMixin, DjangoUserAdmin):
     def _is_password_change(self, request: HttpRequest) -> bool:
         match = request.resolver_match
         return match is not None and match.url_name == "auth_user_password_change"
-
-
-def _is_superuser(request: HttpRequest) -> bool:
-    return bool(getattr(request.user, "is_superuser", False))
-
-
-def _may_touch(request: HttpRequest, person: User | None) -> bool:
-    return person is None or _is_superuser(request) or not _has_rights(person)
-
-
-def _has_rights(person: User) -> bool:
-    return (
-        person.is_staff
-        or person.is_superuser
-        or person.groups.exists()
-        or person.user_permissions.exists()
-    )

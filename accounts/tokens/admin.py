@@ -10,11 +10,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccessToken
+from accounts.people.rights import RowsOfPeopleMixin
 from accounts.tokens.tokens import revoke_tokens
 
 
 @admin.register(AccessToken)
-class AccessTokenAdmin(admin.ModelAdmin):
+class AccessTokenAdmin(RowsOfPeopleMixin, admin.ModelAdmin):
     """Nobody creates a token for somebody else. A deletion revokes it."""
 
     list_display = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
@@ -17,9 +19,11 @@ from django.utils import timezone
 
 from accounts.api_keys import keys
 from accounts.deletion.erasure import LastAdministrator, request_deletion
-from accounts.models import AuditEvent, User, UserLimits
+from accounts.models import AccessToken, ApiKey, AuditEvent, User, UserLimits
 from accounts.people.activation import ActivationRefused, require_can_deactivate
 from accounts.people.admin import UserAdmin
+from accounts.tokens.models import Scope
+from accounts.tokens.tokens import create_token
 from tests.factories import NO_LIMITS_FORM, create_session_key, create_signed_in_client
 
 USERS = "/admin/accounts/user/"
@@ -297,3 +301,56 @@ def test_a_form_of_a_person_does_not_undo_a_change_from_before_its_lock(
     assert as_administrator.post(f"{USERS}{owner.pk}/change/", form).status_code == 302
     after = read(owner)
     assert (after.name, after.password, after.revision) == ("Renamed", "!newer", 77)
+
+
+def make_key(user: User) -> ApiKey:
+    return keys.save(user, "openai", "sk-harbour-0123456789-ab12")
+
+
+def make_token(user: User) -> AccessToken:
+    return create_token(user, "Program", [Scope.READ], None)[0]
+
+
+def make_link(user: User) -> SocialAccount:
+    return SocialAccount.objects.create(user=user, provider="work", uid=f"id of {user.pk}")
+
+
+@pytest.mark.parametrize("make", [make_key, make_token, make_link])
+def test_a_clerk_takes_nothing_from_people_who_have_rights(
+    owner: User,
+    administrator: User,
+    clerk: User,
+    as_clerk: Client,
+    as_administrator: Client,
+    make: Callable[[User], Any],
+) -> None:
+    """Without the linked account, the administrator may have no way to sign in."""
+    theirs, ordinary = make(administrator), make(owner)
+    meta = theirs._meta
+    clerk.user_permissions.add(
+        *Permission.objects.filter(
+            content_type__app_label=meta.app_label,
+            codename__in=[f"view_{meta.model_name}", f"delete_{meta.model_name}"],
+        )
+    )
+    base = f"/admin/{meta.app_label}/{meta.model_name}/"
+    for path in (f"{base}{theirs.pk}/delete/", f"{base}{ordinary.pk}/delete/"):
+        as_clerk.post(path, {"post": "yes"})
+    delete = {"action": "delete_selected", "_selected_action": str(theirs.pk), "post": "yes"}
+    as_clerk.post(base, delete)
+    assert [row.pk for row in type(theirs).objects.all()] == [theirs.pk]
+    as_administrator.post(base, delete)
+    assert not type(theirs).objects.exists()
+
+
+@pytest.mark.parametrize("is_action", [False, True])
+def test_an_unlinked_account_is_reported_to_its_owner(
+    owner: User, as_administrator: Client, is_action: bool
+) -> None:
+    linked = make_link(owner)
+    base = "/admin/socialaccount/socialaccount/"
+    delete = {"action": "delete_selected", "_selected_action": str(linked.pk), "post": "yes"}
+    as_administrator.post(base if is_action else f"{base}{linked.pk}/delete/", delete)
+    assert AuditEvent.objects.filter(account_id=owner.pk, kind="account.unlinked").exists()
+    assert [message.to for message in mail.outbox] == [[owner.email]]
+    assert "unlinked" in mail.outbox[0].body
