@@ -41,11 +41,10 @@ class Resealed:
     broken: list[BrokenValue] = field(default_factory=list)
 
 
-def reseal_all(value: SealedValue) -> Resealed:
-    result = Resealed(value)
-    for row_id in _list_ids(value):
-        _reseal_row(value, row_id, result)
-    return result
+def reseal_all(result: Resealed) -> None:
+    """Count in `result`, which is right also when this is interrupted."""
+    for row_id in _list_ids(result.value):
+        _reseal_row(result.value, row_id, result)
 
 
 def count_master_keys(value: SealedValue) -> Counter[str]:
@@ -98,4 +97,4 @@ def _reseal_row(value: SealedValue, row_id: object, result: Resealed) -> None:
             return
         value.field.write(row, seal_secret(secret, *context))
         row.save(update_fields=value.field.columns)
-        result.resealed += 1
+    result.resealed += 1

@@ -7,14 +7,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import generate_totp_secret
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import Q
 from pytest_django import Settings
 
 from accounts.api_keys import keys
+from accounts.connections.sealing import open_key
+from accounts.factors import totp
 from accounts.models import ApiKey, AuditEvent, User
 from accounts.rotation import resealing
 from accounts.rotation.registry import (
@@ -23,6 +28,8 @@ from accounts.rotation.registry import (
     register_sealed,
 )
 from accounts.sealing import SealedSecret, open_sealed, seal_secret
+from chat.webhooks.actions import create_webhook, open_secret
+from tests.accounts.connections import create_connection
 from tests.factories import run_at_once
 
 SECRET = "sk-harbour-0123456789-ab12"
@@ -167,6 +174,54 @@ def test_a_rotation_that_was_killed_is_completed_by_another(
     settings.MASTER_KEYS = {"new": NEW}
     found = {keys.decrypt_for_call(person, "openai") for person in people}
     assert found == {f"{SECRET}-{person.pk}" for person in people}
+
+
+@pytest.mark.usefixtures("commit_for_real")
+def test_each_kind_of_value_survives_interruptions_and_the_trail_counts_them_all(
+    owner: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C at each value; the last run completes the work."""
+    settings.MASTER_KEYS = {"old": OLD}
+    keys.save(owner, "openai", SECRET)
+    webhook, signing_secret = create_webhook(owner, "https://example.org/tide")
+    connection = create_connection("openai", owner)
+    secret = generate_totp_secret()
+    data = totp.build_data(owner.pk, secret, last_counter=7)
+    app = Authenticator.objects.create(user=owner, type=Authenticator.Type.TOTP, data=data)
+    settings.MASTER_KEYS = {"new": NEW, "old": OLD}
+    shared = open_key(connection).reveal()
+
+    def seal_and_interrupt(*args: Any) -> SealedSecret:
+        monkeypatch.setattr(resealing, "open_sealed", interrupt)
+        return seal_secret(*args)
+
+    def interrupt(*args: Any) -> str:
+        if args[0].master_key_id == "new":
+            return open_sealed(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(resealing, "seal_secret", seal_and_interrupt)
+    runs = 0
+    while True:
+        monkeypatch.setattr(resealing, "open_sealed", open_sealed)
+        runs += 1
+        try:
+            rotate()
+        except KeyboardInterrupt:
+            continue
+        break
+    assert runs == len(list_sealed_values()) == 4
+    events = AuditEvent.objects.filter(kind="keys.rotated")
+    assert sum(event.facts["resealed"] for event in events) == 4
+    settings.MASTER_KEYS = {"new": NEW}
+    app.refresh_from_db()
+    webhook.refresh_from_db()
+    connection.refresh_from_db()
+    assert keys.decrypt_for_call(owner, "openai") == SECRET
+    assert open_secret(webhook) == signing_secret
+    assert open_key(connection).reveal() == shared
+    assert totp.open_totp_secret(app) == secret
+    assert app.data["last_counter"] == 7
 
 
 def run_in_process(code: str, entries: dict[str, bytes]) -> subprocess.CompletedProcess[str]:

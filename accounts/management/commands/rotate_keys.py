@@ -11,7 +11,7 @@ from accounts.audit.events import record_event
 from accounts.rotation import report
 from accounts.rotation.kinds import KEYS_ROTATED
 from accounts.rotation.registry import list_sealed_values
-from accounts.rotation.resealing import count_master_keys, reseal_all
+from accounts.rotation.resealing import Resealed, count_master_keys, reseal_all
 
 
 class Command(BaseCommand):
@@ -21,18 +21,25 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        results = []
-        for value in list_sealed_values():
-            result = reseal_all(value)
-            results.append(result)
-            self._write_lines(report.describe_result(result))
+        results: list[Resealed] = []
+        try:
+            self._reseal(results)
+        finally:
+            # Also of an interrupted run: the next one finds these values done.
+            if resealed := sum(result.resealed for result in results):
+                broken = sum(len(result.broken) for result in results)
+                record_event(KEYS_ROTATED, by_system=True, resealed=resealed, broken=broken)
         counts = sum(map(count_master_keys, list_sealed_values()), Counter[str]())
         self._write_lines(report.describe_master_keys(counts))
-        if resealed := sum(result.resealed for result in results):
-            broken = sum(len(result.broken) for result in results)
-            record_event(KEYS_ROTATED, by_system=True, resealed=resealed, broken=broken)
         if advice := report.advise_about_broken(results):
             raise CommandError(advice)
+
+    def _reseal(self, results: list[Resealed]) -> None:
+        for value in list_sealed_values():
+            result = Resealed(value)
+            results.append(result)
+            reseal_all(result)
+            self._write_lines(report.describe_result(result))
 
     def _write_lines(self, lines: Any) -> None:
         for line in lines:
