@@ -24,6 +24,7 @@ from accounts.models import AccountDeletion, AuditEvent, User
 from accounts.tokens.models import Scope
 from accounts.tokens.tokens import find_tokens
 from chat.api import auth
+from chat.models import Conversation, Draft
 from tests.access.conftest import OwnedThings
 from tests.access.table import ROUTES
 from tests.access.test_addresses import send
@@ -218,8 +219,28 @@ def test_the_account_stays_until_its_requests_are_over(
     request_deletion(owner, actor=owner)
     erasure.erase_accounts()
     assert User.objects.filter(pk=owner.pk, is_active=False).exists()
-    assert not things.reply.conversation.__class__.objects.filter(user=owner).exists()
+    assert not Conversation.objects.filter(user=owner).exists()
     assert not erasure._try_claim(owner.pk)
     pass_time()
     erasure.erase_accounts()
+    assert not User.objects.filter(pk=owner.pk).exists()
+
+
+def test_a_large_account_needs_no_second_turn(
+    owner: User, things: OwnedThings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its requests are over when its data is deleted, so what came meanwhile goes at once."""
+    monkeypatch.setattr(erasure, "REQUEST_GRACE", GRACE)
+    request_deletion(owner, actor=owner)
+    late: list[Draft] = []
+
+    def write_late(seconds: float) -> None:
+        if not late:
+            late.append(Draft.objects.create(id=uuid4(), user=owner, version=1, writer="w"))
+            pass_time()
+
+    monkeypatch.setattr(erasure, "pause", write_late)
+    erasure.erase_accounts()
+    assert late
+    assert not Draft.objects.filter(pk=late[0].pk).exists()
     assert not User.objects.filter(pk=owner.pk).exists()
