@@ -22,10 +22,9 @@ from django.conf import settings
 from accounts import setup
 from accounts.mails.queue import mail_queue
 from chat.doors.registry import load_sockets
-from config.api_errors import shape_api_errors
 from config.body_limits import limit_body
 from config.command_turns import CommandTurns
-from config.cors import add_cors
+from config.early_answers import complete_answers
 from config.even_answers import even_out_answers
 from config.handler import ThreadHandler
 from config.health import add_health_check
@@ -72,9 +71,7 @@ pages = send_follow_responses(even_out_answers(queue))
 with_events = add_event_streams(pages)
 application = ProtocolTypeRouter(
     {
-        "http": add_response_headers(
-            add_cors(shape_api_errors(limit_body(add_health_check(with_events))))
-        ),
+        "http": complete_answers(limit_body(add_health_check(with_events))),
         "websocket": add_response_headers(build_websocket_app(others=load_sockets())),
         "lifespan": build_lifespan_app(runtime),
     }

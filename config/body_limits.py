@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.body_budget import BodyReservation
 from config.credential_owners import credential_owners
+from config.header_limits import BODY_TIMEOUT_SECONDS
 from streaming.asgi import ASGIApp, Receive, Send
 from streaming.doors.client_identity import get_rate_limit_address
 from streaming.doors.credentials import get_credential
@@ -25,17 +26,20 @@ MAX_UNEXPECTED_BYTES = 16 * 1024
 MAX_BUFFERED_BODY_BYTES = 256 * 1024
 """Bytes of a body that stay in memory; the rest goes to a file."""
 BODYLESS_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "DELETE")
-BODY_TIMEOUT_SECONDS = 120
-"""The time in which a body must arrive."""
 LINGERING_CLOSE_SECONDS = 2.0
 """The time for which a refused client may go on sending."""
 READ_BLOCK_BYTES = 64 * 1024
 RETRY_SECONDS = 5
 
-TOO_LARGE_MESSAGE = _("This is too long for one request. Send less text.")
-TOO_MUCH_MESSAGE = _("You are sending too much at once. Try again in a moment.")
-DATABASE_AWAY_MESSAGE = _("Holdfast can’t reach its database. Try again in a moment.")
-TOO_SLOW_MESSAGE = _("The request took too long to arrive. Try again.")
+REFUSALS = {
+    408: _("The request took too long to arrive. Try again."),
+    413: _("This is too long for one request. Send less text."),
+    429: _("You are sending too much at once. Try again in a moment."),
+    503: _("Holdfast can’t reach its database. Try again in a moment."),
+}
+"""The sentence by the status."""
+RETRYABLE_STATUSES = (429, 503)
+"""These say when to try again."""
 
 
 def max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
@@ -84,13 +88,13 @@ def limit_body(app: ASGIApp) -> ASGIApp:
                     most = await _check_length(scope)
                     is_complete = await _read_body(receive, file, scope, most, reservation)
             except BodyTooLarge:
-                await _send_error(receive, send, 413, TOO_LARGE_MESSAGE)
+                await _refuse(receive, send, 413)
             except TooMuchAtOnce:
-                await _send_error(receive, send, 429, TOO_MUCH_MESSAGE, RETRY_SECONDS)
+                await _refuse(receive, send, 429)
             except TimeoutError:
-                await _send_error(receive, send, 408, TOO_SLOW_MESSAGE)
+                await _refuse(receive, send, 408)
             except Error:
-                await _send_error(receive, send, 503, DATABASE_AWAY_MESSAGE, RETRY_SECONDS)
+                await _refuse(receive, send, 503)
             else:
                 if is_complete:
                     file.seek(0)
@@ -165,19 +169,25 @@ def _replay_body(file: Any, receive: Receive, reservation: BodyReservation) -> R
     return receive_replayed
 
 
-async def _send_error(
-    receive: Receive, send: Send, status: int, message: object, retry_after: int = 0
-) -> None:
-    """Drop the rest of the body for a moment. Closing at once would lose the response for a client
-    that is still sending."""
-    text = f"{message}\n".encode()
+def build_refusal(status: int) -> tuple[dict[str, Any], bytes]:
+    """The start of the response, and its body. Some requests have an end that nobody has read, so
+    the connection ends as well."""
+    text = f"{REFUSALS[status]}\n".encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(text)).encode()),
         (b"connection", b"close"),
-        *([(b"retry-after", str(retry_after).encode())] if retry_after else []),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    if status in RETRYABLE_STATUSES:
+        headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
+    return {"type": "http.response.start", "status": status, "headers": headers}, text
+
+
+async def _refuse(receive: Receive, send: Send, status: int) -> None:
+    """Drop the rest of the body for a moment. Closing at once would lose the response for a client
+    that is still sending."""
+    start, text = build_refusal(status)
+    await send(start)
     await send({"type": "http.response.body", "body": text, "more_body": True})
     with suppress(TimeoutError):
         async with asyncio.timeout(LINGERING_CLOSE_SECONDS):

@@ -17,17 +17,15 @@ from twisted.web import http
 from chat.doors.registry import find_max_frame_bytes
 from config.body_budget import BodyReservation
 from config.body_limits import (
-    BODY_TIMEOUT_SECONDS,
     LINGERING_CLOSE_SECONDS,
-    RETRY_SECONDS,
-    TOO_LARGE_MESSAGE,
-    TOO_MUCH_MESSAGE,
+    build_refusal,
     max_body_bytes_if_signed_in,
 )
 from config.credential_owners import credential_owners
 from config.daphne_frames import PacedDaphneProtocol
 from config.daphne_unread import WatchedHTTPChannel
-from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
+from config.early_answers import build_early_answer, build_scope, encode_early_answer
+from config.header_limits import BODY_TIMEOUT_SECONDS, HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
 from config.health import HEALTH_PATH as HEALTH
 from config.https import FORWARDED_PROTO
 from config.logs import NO_CLIENT, method_for_log, path_for_log
@@ -40,14 +38,6 @@ from config.response_headers import (
 from streaming.doors.client_identity import get_rate_limit_address
 from streaming.doors.sender import BREAK_KEY
 from streaming.doors.unread import use_connection
-
-TOO_LARGE_HEADERS = (
-    b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n%b\r\n"
-)
-TOO_MUCH_HEADERS = TOO_LARGE_HEADERS.replace(
-    b"413 Content Too Large\r\n", b"429 Too Many Requests\r\nRetry-After: %d\r\n" % RETRY_SECONDS
-)
 
 ASCII_ONLY_HEADERS = (
     b"sec-websocket-protocol",
@@ -67,13 +57,15 @@ class LimitedRequest(http_protocol.WebRequest):
     """A request whose body is refused as soon as it is known to be too large, and whose headers are
     refused if Daphne could not read them."""
 
-    _is_refused = False
+    is_refused = False
     _is_complete = False
     _owner_query: asyncio.Future[None] | None = None
     _uncounted_bytes = 0
     _received_bytes = 0
     _max_bytes = 0
     _reservation: BodyReservation
+    _scope: dict[str, Any]
+    """The parts of a scope that are known once the headers have arrived."""
 
     def gotLength(self, length: int | None) -> None:
         # Daphne would put this text of a client before every address that Django builds.
@@ -83,8 +75,10 @@ class LimitedRequest(http_protocol.WebRequest):
             for name, values in self.requestHeaders.getAllRawHeaders()
             for value in values
         ]
-        # Twisted sets the public `method` once the body is complete, which is too late for a limit.
-        method = self.channel._command.decode("latin-1")
+        # Twisted sets the public names once the body is complete, which is too late for a limit.
+        method, target = self.channel._command.decode("latin-1"), self.channel._path
+        scheme = "https" if self.isSecure() else "http"
+        self._scope = build_scope(method, target, headers, scheme)
         self._max_bytes = max_body_bytes_if_signed_in(method, headers)
         peer = getattr(self.channel.transport.getPeer(), "host", "")
         address = get_rate_limit_address({"client": (peer, 0), "headers": headers})
@@ -94,17 +88,17 @@ class LimitedRequest(http_protocol.WebRequest):
         too_large = length is not None and length > self._max_bytes
         super().gotLength(0 if too_large else length)
         if too_large:
-            self._send_too_large()
+            self.refuse(413)
 
     def handleContentChunk(self, data: bytes) -> None:
         """The limit of a body's length is that of a person, as long as this process does not know
         the session. The application looks that up once the body is complete."""
         self._received_bytes += len(data)
         if self._received_bytes > self._max_bytes:
-            self._send_too_large()
-        elif not self._is_refused and not self._reservation.try_add(len(data)):
+            self.refuse(413)
+        elif not self.is_refused and not self._reservation.try_add(len(data)):
             self._count_for_owner(len(data))
-        if not self._is_refused:
+        if not self.is_refused:
             super().handleContentChunk(data)
 
     def _count_for_owner(self, count: int) -> None:
@@ -115,7 +109,7 @@ class LimitedRequest(http_protocol.WebRequest):
             self.channel._networkProducer.pauseProducing()
             self._owner_query = asyncio.ensure_future(self._look_up_owner())
         elif self._owner_query is None or self._owner_query.done():
-            self._send_too_large(TOO_MUCH_MESSAGE, TOO_MUCH_HEADERS)
+            self.refuse(429)
 
     async def _look_up_owner(self) -> None:
         with suppress(Error):  # the database is away
@@ -124,13 +118,13 @@ class LimitedRequest(http_protocol.WebRequest):
             return
         # A complete body is the application's, which counts it.
         if not self._is_complete and not self._reservation.try_add(self._uncounted_bytes):
-            self._send_too_large(TOO_MUCH_MESSAGE, TOO_MUCH_HEADERS)
+            self.refuse(429)
         if not self.channel._waitingForTransport:
             self.channel._networkProducer.resumeProducing()
 
     def requestReceived(self, *args: Any) -> None:
         self._is_complete = True
-        if self._is_refused:
+        if self.is_refused:
             self.channel.loseConnection()
         else:
             super().requestReceived(*args)
@@ -151,7 +145,7 @@ class LimitedRequest(http_protocol.WebRequest):
         """Daphne's own errors need the headers; the application's responses have them. A response
         that is broken off gets no proper end."""
         if message["type"] == "http.response.start":
-            wanted = encode_headers(choose_headers(self._describe()))
+            wanted = encode_headers(choose_headers(self._scope))
             headers = add_missing_headers(message.get("headers", ()), wanted)
             message = {**message, "headers": headers}
         if not message.get(BREAK_KEY):
@@ -159,24 +153,27 @@ class LimitedRequest(http_protocol.WebRequest):
         elif self.channel is not None:
             self.channel.loseConnection()
 
-    def _describe(self) -> dict[str, Any]:
-        """The parts of a scope that tell whether the client came over HTTPS."""
-        values = self.requestHeaders.getRawHeaders(FORWARDED_PROTO, ())
-        headers = [(FORWARDED_PROTO, value) for value in values]
-        return {"headers": headers, "scheme": "https" if self.isSecure() else "http"}
+    def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+        """Daphne's own errors are pages, at each address."""
+        text = f"{body}\n".encode()
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(text)).encode()),
+        ]
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        start, answer = build_early_answer(self._scope, start, text)
+        self.handle_reply(start)
+        self.handle_reply({"type": "http.response.body", "body": answer})
 
-    def _send_too_large(
-        self, message: object = TOO_LARGE_MESSAGE, headers: bytes = TOO_LARGE_HEADERS
-    ) -> None:
+    def refuse(self, status: int) -> None:
         """Drop the rest of the body. Closing at once would lose the response for a client that is
         still sending."""
-        if not self._is_refused:
-            self._is_refused = True
+        if not self.is_refused:
+            self.is_refused = True
             self.content.close()
             self._reservation.release()
-            text = f"{message}\n".encode()
-            head = headers % (len(text), build_header_block(self._describe()))
-            self.channel.transport.write(head + text)
+            answer = encode_early_answer(self._scope, *build_refusal(status))
+            self.channel.transport.write(answer)
             self.channel.setTimeout(LINGERING_CLOSE_SECONDS)
 
 
@@ -234,6 +231,7 @@ class LimitedHTTPChannel(WatchedHTTPChannel):
 
     _is_request_pending = True
     """Whether a request must be complete in time: the first one, starting with the connection."""
+    _is_body_pending = False
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -251,7 +249,15 @@ class LimitedHTTPChannel(WatchedHTTPChannel):
 
     def allHeadersReceived(self) -> None:
         self.setTimeout(BODY_TIMEOUT_SECONDS)
+        self._is_body_pending = True
         super().allHeadersReceived()
+
+    def timeoutConnection(self) -> None:
+        """Tell a client that its body is late."""
+        if self._is_body_pending and not self.requests[-1].is_refused:
+            self.requests[-1].refuse(408)
+        else:
+            super().timeoutConnection()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         # Twisted's text, which has no public place for headers.
@@ -262,7 +268,7 @@ class LimitedHTTPChannel(WatchedHTTPChannel):
         self.loseConnection()
 
     def allContentReceived(self) -> None:
-        self._is_request_pending = False
+        self._is_request_pending = self._is_body_pending = False
         super().allContentReceived()
 
 

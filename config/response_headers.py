@@ -49,25 +49,38 @@ def add_response_headers(app: ASGIApp) -> ASGIApp:
 
     async def app_with_headers(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         wanted = encode_headers(choose_headers(scope))
-        has_started = False
 
         async def send_with_headers(message: dict[str, Any]) -> None:
-            nonlocal has_started
             if message["type"] in RESPONSE_STARTS:
-                has_started = True
                 headers = add_missing_headers(message.get("headers", ()), wanted)
                 message = {**message, "headers": headers}
             await send(message)
 
-        try:
-            await app(scope, receive, send_with_headers)
-        except Exception:
-            # The server's own answer to an error would have no headers. It logs the error.
-            if scope["type"] == "http" and not has_started:
-                await _send_error(send_with_headers)
-            raise
+        await app(scope, receive, send_with_headers)
 
     return app_with_headers
+
+
+def answer_crashes(app: ASGIApp) -> ASGIApp:
+    """Wrap the application of the `http` scopes. The server's own answer to an error would have
+    neither the headers nor the shape of its address. The server logs the error."""
+
+    async def app_with_answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        has_started = False
+
+        async def watched_send(message: dict[str, Any]) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await app(scope, receive, watched_send)
+        except Exception:
+            if not has_started:
+                await _send_error(send)
+            raise
+
+    return app_with_answer
 
 
 async def _send_error(send: Send) -> None:

@@ -24,11 +24,12 @@ from uvicorn.protocols.websockets import websockets_sansio_impl
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
+from config.early_answers import complete_answers
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES, MAX_HEADER_BYTES
 from config.health import HEALTH_PATH as HEALTH
 from config.https import FORWARDED_PROTO
 from config.logs import NO_CLIENT, ErrorTextFilter, method_for_log, path_for_log
-from config.response_headers import add_response_headers, build_header_block, choose_headers
+from config.response_headers import build_header_block, choose_headers
 from config.uvicorn_frames import PacedUvicornProtocol
 from config.uvicorn_pipeline import PipeliningProtocol
 from config.uvicorn_unread import WatchedUvicornProtocol
@@ -176,7 +177,7 @@ def install_limits() -> None:
         if name.startswith("uvicorn.protocols.") and hasattr(module, "get_client_addr"):
             module.get_client_addr = _hide_client  # type: ignore[attr-defined]
         if name.startswith("uvicorn.protocols.") and hasattr(module, "service_unavailable"):
-            module.service_unavailable = add_response_headers(module.service_unavailable)  # type: ignore[attr-defined]
+            module.service_unavailable = complete_answers(module.service_unavailable)  # type: ignore[attr-defined]
     logging.getLogger("uvicorn.access").addFilter(_filter_access_record)
     logging.getLogger("uvicorn.error").addFilter(ErrorTextFilter())
 

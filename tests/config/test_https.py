@@ -3,13 +3,14 @@ HSTS."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from config.early_answers import build_scope, complete_answers
 from config.https import build_hsts_value, is_https
-from config.response_headers import add_response_headers
 from tests.config.https_site import HOST, ORIGIN, ProxiedBrowser
 
 OpenBrowser = Callable[..., ProxiedBrowser]
@@ -76,14 +77,31 @@ async def test_an_error_before_django_has_the_headers_too(settings: Any) -> None
         sent.append(message)
 
     with pytest.raises(ZeroDivisionError):
-        await add_response_headers(fail)(
-            {"type": "http", "headers": [], "scheme": "https"}, send, send
-        )
+        await complete_answers(fail)(build_scope("GET", b"/c/", [], "https"), send, send)
     start, body = sent
     headers = dict(start["headers"])
     assert (start["status"], headers[b"x-frame-options"]) == (500, b"DENY")
     assert headers[HSTS] == build_hsts_value().encode() == b"max-age=60; includeSubDomains"
     assert body["body"] == b"Something went wrong here. Try again in a moment.\n"
+
+
+async def test_an_error_before_django_has_the_shape_of_its_address(settings: Any) -> None:
+    settings.API_ORIGINS = ["https://app.example"]
+    sent: list[Any] = []
+
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        raise ZeroDivisionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = build_scope("GET", b"/api/models", [(b"Origin", b"https://app.example")], "http")
+    with pytest.raises(ZeroDivisionError):
+        await complete_answers(fail)(scope, send, send)
+    start, body = sent
+    headers = dict(start["headers"])
+    assert headers[b"access-control-allow-origin"] == b"https://app.example"
+    assert (start["status"], json.loads(body["body"])["code"]) == (500, "server_error")
 
 
 async def test_an_error_after_the_first_byte_is_left_to_the_server() -> None:
@@ -97,8 +115,6 @@ async def test_an_error_after_the_first_byte_is_left_to_the_server() -> None:
         sent.append(message)
 
     with pytest.raises(ZeroDivisionError):
-        await add_response_headers(fail)(
-            {"type": "http", "headers": [], "scheme": "http"}, send, send
-        )
+        await complete_answers(fail)(build_scope("GET", b"/c/", [], "http"), send, send)
     [start] = sent
     assert HSTS not in dict(start["headers"])

@@ -1,0 +1,7 @@
+"""The settings of a deployment under test that waits one second for a body."""
+
+from config import header_limits
+
+header_limits.BODY_TIMEOUT_SECONDS = 1
+
+from tools.deployment.settings import *  # noqa: E402, F403
