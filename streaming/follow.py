@@ -218,7 +218,9 @@ def _build_snapshot(stream: Stream, head: StreamHead, exact: bool) -> tuple[Snap
 def _read_beginning(stream: Stream, head: StreamHead, exact: bool) -> list[Chunk]:
     if not head.is_folded:
         cursor = (stream.id, START_CURSOR)
-        return journal.read_chunks([cursor], joined=not exact)[cursor][1]
+        if (answer := journal.read_chunks([cursor], joined=not exact).get(cursor)) is None:
+            raise StreamNotFound
+        return answer[1]
     rows = _build_rows(stream, START_CURSOR) if exact else None
     return _load_folded_chunks(stream, head) if rows is None else rows
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -270,6 +271,23 @@ async def test_a_deleted_stream_is_not_found_from_any_cursor(owner: User) -> Non
     for after in (-1, 3, 99):
         with pytest.raises(StreamNotFound):
             await read_all(stream, after)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+async def test_a_stream_that_is_deleted_before_its_snapshot_is_not_found(
+    owner: User, monkeypatch: pytest.MonkeyPatch, exact: bool
+) -> None:
+    stream = await run_in_db(create_ended_stream, owner)
+    build = follow_module._build_snapshot
+
+    def delete_and_build(*arguments: Any) -> Any:
+        journal.delete_streams([stream.pk])
+        return build(*arguments)
+
+    monkeypatch.setattr(follow_module, "_build_snapshot", delete_and_build)
+    with pytest.raises(StreamNotFound):
+        async with aclosing(follow_stream(stream, 99, exact=exact)) as events:
+            await anext(events)
 
 
 async def test_a_foreign_stream_is_not_found(owner: User, stranger: User) -> None:
