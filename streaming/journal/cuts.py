@@ -18,6 +18,8 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from itertools import islice
+from operator import length_hint
+from typing import NamedTuple
 
 from streaming.events import StreamText
 from streaming.journal.chunks import Chunk
@@ -49,6 +51,24 @@ TEXT_KINDS = {TEXT: str(Kind.TEXT), REASONING: str(Kind.REASONING)}
 KIND_CODES = {kind: code for code, kind in TEXT_KINDS.items()}
 
 WholeChunk = tuple[int, int, str, str, int]
+
+CHUNKS_PER_POINT = 1_024
+
+
+class ResumePoint(NamedTuple):
+    """A point from which chunks can be built without those before it."""
+
+    next_index: int = 0
+    codes: int = 0
+    """The bytes of codes before it."""
+    kind: str = TEXT_KINDS[TEXT]
+    content: int = 0
+    reasoning: int = 0
+    whole: int = 0
+    """The whole chunks before it."""
+
+
+START = ResumePoint()
 
 
 class UnusableCuts(Exception):
@@ -157,15 +177,21 @@ def _append_number(to: bytearray, number: int) -> None:
 # Unpacking
 
 
-def unpack_chunks(packed: bytes, held: StreamText, after: int = -1) -> Iterator[Chunk]:
+def unpack_chunks(
+    packed: bytes, held: StreamText, after: int = -1, points: dict[int, ResumePoint] | None = None
+) -> Iterator[Chunk]:
     """The chunks after an index, built of the text that the application holds. That may be longer,
-    because a later stream continued it. Raises UnusableCuts."""
+    because a later stream continued it. Raises UnusableCuts.
+
+    `points` gets some of the points that this passes. Given again for the same stream, they save
+    the work of building the chunks before them."""
     header = iter(packed)
     if (version := next(header)) != VERSION:
         raise UnusableCuts(f"version {version}")
     checksum = bytes(islice(header, CHECKSUM_BYTES))
     lengths = _read_number(header), _read_number(header)
-    cuts = iter(zlib.decompress(bytes(header), RAW_DEFLATE))
+    plain = zlib.decompress(bytes(header), RAW_DEFLATE)
+    cuts = iter(plain)
     kept = bytes(islice(cuts, _read_number(cuts)))
     whole, text = json.loads(kept) if kept else ([], None)
     content, reasoning = text or (held.content[: lengths[0]], held.reasoning[: lengths[1]])
@@ -173,15 +199,26 @@ def unpack_chunks(packed: bytes, held: StreamText, after: int = -1) -> Iterator[
         raise UnusableCuts("the text is shorter")
     if _compute_checksum(content, reasoning) != checksum:
         raise UnusableCuts("the text is another one")
-    chunks = _build_chunks(cuts, whole, {Kind.TEXT: content, Kind.REASONING: reasoning})
+    texts = {str(Kind.TEXT): content, str(Kind.REASONING): reasoning}
+    points = {} if points is None else points
+    point = points.get((after + 1) // CHUNKS_PER_POINT, START)
+    if point.next_index > after + 1:
+        point = START
+    codes = plain[len(plain) - length_hint(cuts) :]
+    chunks = _build_chunks(codes, whole, texts, point, points)
     return (chunk for chunk in chunks if chunk.index > after)
 
 
 def _build_chunks(
-    cuts: Iterator[int], whole: Iterable[WholeChunk], texts: Mapping[str, str]
+    codes: bytes,
+    whole: Sequence[WholeChunk],
+    texts: Mapping[str, str],
+    point: ResumePoint,
+    points: dict[int, ResumePoint],
 ) -> Iterator[Chunk]:
-    kind, index, ends = TEXT_KINDS[TEXT], 0, dict.fromkeys(texts, 0)
-    kept = iter(whole)
+    kind, index = point.kind, point.next_index
+    ends = {str(Kind.TEXT): point.content, str(Kind.REASONING): point.reasoning}
+    cuts, kept = iter(codes[point.codes :]), iter(whole[point.whole :])
     for code in cuts:
         if code in TEXT_KINDS:
             kind = TEXT_KINDS[code]
@@ -197,6 +234,15 @@ def _build_chunks(
         if chunk.kind in ends:
             ends[chunk.kind] += len(chunk.delta)
         index = chunk.index + 1
+        if index % CHUNKS_PER_POINT == 0:
+            points[index // CHUNKS_PER_POINT] = ResumePoint(
+                next_index=index,
+                codes=len(codes) - length_hint(cuts),
+                kind=kind,
+                content=ends[Kind.TEXT],
+                reasoning=ends[Kind.REASONING],
+                whole=len(whole) - length_hint(kept),
+            )
         yield chunk
 
 

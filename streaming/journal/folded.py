@@ -6,15 +6,20 @@ caller brings the text.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from streaming.events import StreamText
 from streaming.journal.chunks import Chunk
-from streaming.journal.cuts import UnusableCuts, unpack_chunks
+from streaming.journal.cuts import ResumePoint, UnusableCuts, unpack_chunks
 from streaming.models import FoldedJournal, Stream, StreamChunk
+
+STREAMS_WITH_POINTS = 256
+"""A long reply has 40 KB of them."""
 
 
 def fold_chunks(stream_id: int, cuts: bytes | None = None) -> None:
@@ -35,7 +40,15 @@ def read_rows(stream_id: int, after: int, text: StreamText) -> Iterator[Chunk] |
     cuts = FoldedJournal.objects.filter(stream_id=stream_id).values_list("cuts", flat=True).first()
     if cuts is None:
         return None
+    packed = bytes(cuts)
     try:
-        return unpack_chunks(bytes(cuts), text, after)
+        return unpack_chunks(packed, text, after, _get_resume_points(stream_id, zlib.crc32(packed)))
     except UnusableCuts:
         return None
+
+
+@lru_cache(STREAMS_WITH_POINTS)
+def _get_resume_points(stream_id: int, checksum: int) -> dict[int, ResumePoint]:
+    """Points in the cuts that earlier reads have passed. A replay is many reads, and each would
+    build all chunks before its own. These have no text."""
+    return {}
