@@ -83,6 +83,7 @@ def test_a_passkey_is_added_signs_in_and_confirms(
     page.wait_for_url(f"**{INDEX}")
 
 
+@pytest.mark.still
 @on_one_process
 def test_a_bare_address_names_the_address_for_passkeys(
     deployment: Deployment, open_page: Callable[..., Page]

@@ -22,6 +22,7 @@ def configure(work: FakeOpenID) -> dict[str, str]:
     return {"OPENID_SERVERS": json.dumps(rows), "SIGNUP": "open"}
 
 
+@pytest.mark.still
 def test_a_person_signs_up_with_another_server_and_links_one_to_an_older_account(
     start_deployment: StartDeployment,
     browser_context: Callable[..., BrowserContext],
