@@ -24,6 +24,8 @@ MAX_BODY_BYTES_OF_VISITORS = 64 * 2**20
 
 _bytes_by_user: Counter[Any] = Counter()
 _bytes_by_address: Counter[str] = Counter()
+_ALL_ADDRESSES = ""
+"""Has the sum of all addresses, so that nobody has to add them up for each piece of a body."""
 
 
 class BodyReservation:
@@ -60,12 +62,13 @@ class BodyReservation:
             _bytes_by_user[owner] += count
             self._of_users[owner] += count
             return True
-        if _bytes_by_address.total() + count > MAX_BODY_BYTES_OF_VISITORS:
+        if _bytes_by_address[_ALL_ADDRESSES] + count > MAX_BODY_BYTES_OF_VISITORS:
             return False
         if _bytes_by_address[self._address] + count > MAX_BODY_BYTES_PER_ADDRESS:
             return False
-        _bytes_by_address[self._address] += count
-        self._of_addresses[self._address] += count
+        for name in (self._address, _ALL_ADDRESSES):
+            _bytes_by_address[name] += count
+            self._of_addresses[name] += count
         return True
 
     def release(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -112,6 +113,26 @@ def test_a_body_in_pieces_of_one_byte_needs_no_memory_for_each() -> None:
     finally:
         tracemalloc.stop()
         reservation.release()
+
+
+def test_a_piece_is_counted_without_adding_up_all_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Unsummed(Counter[str]):
+        def total(self) -> int:
+            raise AssertionError("it took time for each address")
+
+    sums = Unsummed()
+    monkeypatch.setattr(body_budget, "_bytes_by_address", sums)
+    monkeypatch.setattr(body_budget, "MAX_BODY_BYTES_OF_VISITORS", 5_000)
+    bodies = [BodyReservation([], f"192.0.2.{number}") for number in range(6)]
+    sizes = [body_budget.FREE_BODY_BYTES + 1_000] * 6
+    assert [*map(BodyReservation.try_add, bodies, sizes)] == [True] * 5 + [False]
+    bodies[0].release()
+    assert bodies[5].try_add(sizes[5])
+    for body in bodies:
+        body.release()
+    assert not sums
 
 
 async def test_a_long_body_gets_503_during_an_outage(
