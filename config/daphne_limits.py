@@ -22,8 +22,8 @@ from config.body_limits import (
     max_body_bytes_if_signed_in,
 )
 from config.credential_owners import credential_owners
+from config.daphne_chunks import PacedHTTPChannel
 from config.daphne_frames import PacedDaphneProtocol
-from config.daphne_unread import WatchedHTTPChannel
 from config.early_answers import build_early_answer, build_scope, encode_early_answer
 from config.header_limits import BODY_TIMEOUT_SECONDS, HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
 from config.health import HEALTH_PATH as HEALTH
@@ -121,6 +121,9 @@ class LimitedRequest(http_protocol.WebRequest):
             self.refuse(429)
         if not self.channel._waitingForTransport:
             self.channel._networkProducer.resumeProducing()
+
+    def waits_for_owner(self) -> bool:
+        return self._owner_query is not None and not self._owner_query.done()
 
     def requestReceived(self, *args: Any) -> None:
         self._is_complete = True
@@ -226,7 +229,7 @@ class LimitedWebSocketProtocol(PacedDaphneProtocol):
         super().serverAccept(subprotocol)
 
 
-class LimitedHTTPChannel(WatchedHTTPChannel):
+class LimitedHTTPChannel(PacedHTTPChannel):
     """A connection on which a request has to be complete in time, however slowly it arrives."""
 
     _is_request_pending = True
@@ -262,6 +265,9 @@ class LimitedHTTPChannel(WatchedHTTPChannel):
     def _respondToBadRequestAndDisconnect(self) -> None:
         # Twisted's text, which has no public place for headers.
         transport: Any = self.transport
+        if self.requests and self.requests[-1].is_refused:  # a second answer would be wrong
+            self.loseConnection()
+            return
         is_secure = interfaces.ISSLTransport.providedBy(transport)
         block = build_header_block({"headers": (), "scheme": "https" if is_secure else "http"})
         transport.write(b"HTTP/1.1 400 Bad Request\r\n" + block + b"\r\n")

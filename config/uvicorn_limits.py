@@ -31,7 +31,7 @@ from config.https import FORWARDED_PROTO
 from config.logs import NO_CLIENT, ErrorTextFilter, method_for_log, path_for_log
 from config.response_headers import build_header_block, choose_headers
 from config.uvicorn_frames import PacedUvicornProtocol
-from config.uvicorn_pipeline import PipeliningProtocol
+from config.uvicorn_pipeline import PacedH11Protocol, PipeliningProtocol
 from config.uvicorn_unread import WatchedUvicornProtocol
 from streaming.doors.sender import BREAK_KEY
 
@@ -61,6 +61,10 @@ class HeaderTimeoutProtocol(WatchedUvicornProtocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
+        cycle = self.cycle
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            self.transport.close()  # a second answer would be wrong
+            return
         block = build_header_block({"headers": (), "scheme": self.scheme})
         self.transport.write(BAD_REQUEST_HEADERS % (len(msg), block) + msg.encode())
         self.transport.close()
@@ -126,13 +130,13 @@ class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, PipeliningProtocol):
         super().on_message_complete()
 
 
-class LimitedH11Protocol(HeaderTimeoutProtocol, H11Protocol):
+class LimitedH11Protocol(HeaderTimeoutProtocol, PacedH11Protocol):
     """h11 counts its own bytes."""
 
-    def data_received(self, data: bytes) -> None:
+    def parse(self, data: memoryview) -> None:
         if self.conn.their_state is h11.IDLE:
             self._start_header_timer()
-        super().data_received(data)
+        super().parse(data)
         if self.conn.their_state is not h11.IDLE:
             self._cancel_header_timer()
 

@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 
 from config import uvicorn_limits
+from config.chunk_limits import MAX_SMALL_CHUNKS, PIECE_BYTES
 from config.header_limits import MAX_HEADER_BYTES
 from config.uvicorn_limits import LimitedH11Protocol, LimitedHttpToolsProtocol
 
@@ -27,11 +28,18 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uvicorn_limits, "HEADER_TIMEOUT_SECONDS", 0.3)
 
 
+body_sizes: list[int] = []
+"""Of each message that `slow_echo` got."""
+
+
 async def slow_echo(scope: Any, receive: Any, send: Any) -> None:
     """Answers after the body with the path, after a second if the path requests it, and the
     headers."""
-    while (await receive()).get("more_body"):
-        pass
+    body_sizes.clear()
+    if scope["path"] == "/early":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+    while (message := await receive()).get("more_body"):
+        body_sizes.append(len(message["body"]))
     if scope["path"] == "/slow":
         await asyncio.sleep(1)
     names = b",".join(name for name, _ in scope["headers"])
@@ -151,3 +159,38 @@ async def test_trailers_do_not_become_headers() -> None:
         assert answer.endswith(b"host,transfer-encoding")
         writer.write(WHOLE)
         assert b"200" in await reader.readuntil(b"host")
+
+
+# Bodies in chunks
+
+SMALL_CHUNK = b"1\r\nx\r\n"
+
+
+@both
+async def test_a_body_of_small_chunks_is_read_in_pieces(kind: Any) -> None:
+    """Others have their turns between two of them, and nothing more is read meanwhile."""
+    async with served(kind) as (reader, writer):
+        for _ in range(2):
+            writer.write(CHUNKED + SMALL_CHUNK * 3_000 + b"0\r\n\r\n")
+            answer = await reader.readuntil(b"transfer-encoding")
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert len(body_sizes) >= 3_000 * len(SMALL_CHUNK) // PIECE_BYTES
+            assert max(body_sizes) <= PIECE_BYTES // len(SMALL_CHUNK) + 1
+
+
+@both
+async def test_a_body_of_too_many_small_chunks_is_refused(kind: Any) -> None:
+    async with served(kind) as (reader, writer):
+        writer.write(CHUNKED + SMALL_CHUNK * (MAX_SMALL_CHUNKS + 100))
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+        assert await is_closed(reader)
+
+
+@both
+async def test_a_wrong_chunk_during_an_answer_gets_no_second_answer(kind: Any) -> None:
+    async with served(kind) as (reader, writer):
+        writer.write(CHUNKED.replace(b"/ ", b"/early ", 1) + SMALL_CHUNK)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"wrong\r\n")
+        answer += await reader.read()
+        assert answer.count(b"HTTP/1.1 ") == 1
