@@ -68,6 +68,8 @@ class LimitedRequest(http_protocol.WebRequest):
     """The parts of a scope that are known once the headers have arrived."""
 
     def gotLength(self, length: int | None) -> None:
+        # Nobody uses what Twisted parses, and it does so on the event loop.
+        self._parsePOSTFormSubmission = False
         # Daphne would put this text of a client before every address that Django builds.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         headers = [

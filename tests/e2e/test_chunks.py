@@ -63,6 +63,14 @@ def test_a_refused_body_gets_no_second_answer(server_deployment: Deployment) -> 
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+def test_the_server_leaves_forms_to_the_application(server_deployment: Deployment) -> None:
+    """Twisted would parse a form on the event loop, and refuse this one without the application."""
+    form = b"POST /c/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data\r\n"
+    answer = send(server_deployment, form + b"Content-Length: 5\r\n\r\nwrong", CLOSE)
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+
+
 def test_clients_that_leave_during_small_chunks_cause_no_traceback(
     server_deployment: Deployment,
 ) -> None:
