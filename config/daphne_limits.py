@@ -6,10 +6,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote
 
 from daphne import http_protocol, ws_protocol
-from daphne.access import AccessLogGenerator
 from django.db.utils import Error
 from twisted.internet import interfaces, reactor
 from twisted.web import http
@@ -24,11 +22,10 @@ from config.body_limits import (
 from config.credential_owners import credential_owners
 from config.daphne_chunks import PacedHTTPChannel
 from config.daphne_frames import PacedDaphneProtocol
+from config.daphne_logs import redact_access_log
 from config.early_answers import build_early_answer, build_scope, encode_early_answer
 from config.header_limits import BODY_TIMEOUT_SECONDS, HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
-from config.health import HEALTH_PATH as HEALTH
 from config.https import FORWARDED_PROTO
-from config.logs import NO_CLIENT, method_for_log, path_for_log
 from config.response_headers import (
     add_missing_headers,
     build_header_block,
@@ -280,21 +277,10 @@ class LimitedHTTPChannel(PacedHTTPChannel):
         super().allContentReceived()
 
 
-_original_log_action = AccessLogGenerator.__call__
-
-
-def _log_redacted_action(self: Any, protocol: str, action: str, details: dict[str, Any]) -> None:
-    path = unquote(details["path"].partition("?")[0])
-    if path != HEALTH:
-        method = method_for_log(details.get("method", ""))
-        shown = {"path": path_for_log(path), "method": method, "client": NO_CLIENT}
-        _original_log_action(self, protocol, action, details | shown)
-
-
 def install_limits() -> None:
     """Use these classes from now on, for every connection that Daphne accepts."""
     assert reactor is not None
-    AccessLogGenerator.__call__ = _log_redacted_action
+    redact_access_log()
     http_protocol.WebRequest = LimitedRequest
     ws_protocol.WebSocketFactory.protocol = LimitedWebSocketProtocol
     # Twisted has no public function that wraps a channel of another class.
