@@ -4,6 +4,7 @@ arrived before anybody else has a turn."""
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,6 +14,8 @@ from chat.doors.registry import find_max_frame_bytes
 from config.frame_pace import CONTROL_FRAME_COST, MAX_READ_BYTES, FrameCounter
 from streaming.doors.websocket.leaving import use_leaving_event
 
+UNREADABLE_MESSAGE = "The headers of this request are too long, or it has a body.\n"
+
 
 class PacedUvicornProtocol(WebSocketsSansIOProtocol):
     """A socket that parses a few kilobytes at a time, and waits when its client is too fast. While
@@ -21,6 +24,8 @@ class PacedUvicornProtocol(WebSocketsSansIOProtocol):
     _unread = b""
     _is_held = False
     _new_cost = 0
+
+    conn: Any
 
     def connection_made(self, transport: Any) -> None:
         self._frame_counter = FrameCounter()
@@ -60,6 +65,8 @@ class PacedUvicornProtocol(WebSocketsSansIOProtocol):
         while self._unread and not self._is_held and not self.read_paused:
             piece, self._unread = self._unread[:MAX_READ_BYTES], self._unread[MAX_READ_BYTES:]
             super().data_received(piece)
+            if self.conn.handshake_exc is not None and not self.handshake_initiated:
+                self._refuse_handshake()
             delay = self._frame_counter.add(self._new_cost)
             self._new_cost = 0
             if delay > 0:
@@ -67,6 +74,13 @@ class PacedUvicornProtocol(WebSocketsSansIOProtocol):
                 self.loop.call_later(delay, self._resume)
         if self._unread and not self.transport.is_closing():
             self.transport.pause_reading()
+
+    def _refuse_handshake(self) -> None:
+        """The library takes fewer and shorter headers than a page's request may have, and no body.
+        Uvicorn would answer nothing, and hold the connection as long as its client does."""
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        self.transport.write(self.conn.encode_refusal(HTTPStatus.BAD_REQUEST, UNREADABLE_MESSAGE))
+        self.transport.close()
 
     def _resume(self) -> None:
         self._is_held = False

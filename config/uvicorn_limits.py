@@ -30,9 +30,10 @@ from config.health import HEALTH_PATH as HEALTH
 from config.https import FORWARDED_PROTO
 from config.logs import NO_CLIENT, ErrorTextFilter, method_for_log, path_for_log
 from config.response_headers import build_header_block, choose_headers
+from config.uvicorn_chunks import PacedH11Protocol
 from config.uvicorn_frames import PacedUvicornProtocol
-from config.uvicorn_pipeline import PacedH11Protocol, PipeliningProtocol
 from config.uvicorn_unread import WatchedUvicornProtocol
+from config.uvicorn_upgrade import UpgradeIgnoringProtocol
 from streaming.doors.sender import BREAK_KEY
 
 HEADERS_TOO_LONG_MESSAGE = "The headers of this request are too long."
@@ -88,7 +89,7 @@ class HeaderTimeoutProtocol(WatchedUvicornProtocol):
             self.transport.close()
 
 
-class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, PipeliningProtocol):
+class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, UpgradeIgnoringProtocol):
     """Counts the bytes that the parser may hold: all that arrived since the last byte of a body."""
 
     _is_reading_headers = True
@@ -153,12 +154,21 @@ class RefusingServerProtocol(ServerProtocol):
 
     def send_response(self, response: Response) -> None:
         if response.status_code != SWITCHING_PROTOCOLS:
-            # The library does not know whether the socket is one of TLS.
-            own = choose_headers({"headers": self._forwarded_protos, "scheme": "ws"})
-            for name, value in own.items():
-                if name not in response.headers:
-                    response.headers[name] = value
+            self._add_headers(response)
         super().send_response(response)
+
+    def encode_refusal(self, status: int, text: str) -> bytes:
+        """For a handshake that the library could not read, after which it sends nothing."""
+        response = self.reject(status, text)
+        self._add_headers(response)
+        return response.serialize()
+
+    def _add_headers(self, response: Response) -> None:
+        # The library does not know whether the socket is one of TLS.
+        own = choose_headers({"headers": self._forwarded_protos, "scheme": "ws"})
+        for name, value in own.items():
+            if name not in response.headers:
+                response.headers[name] = value
 
 
 def install_limits() -> None:

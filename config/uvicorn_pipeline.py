@@ -4,8 +4,6 @@ The parser turns all that arrived into requests, nine thousand of 27 bytes each 
 keeps an object for each and reads on after each answer. So one client could fill the memory and
 hold up the event loop. Here the parser gets small pieces, and none while a request waits for its
 turn. h11 does so itself.
-
-Small chunks of bodies are read at a limited pace, with h11 too.
 """
 
 from __future__ import annotations
@@ -13,111 +11,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import h11
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.chunk_limits import PIECE_BYTES, TOO_MANY_CHUNKS_MESSAGE, ChunkCounter
-
-
-class HoldableFlowControl(FlowControl):
-    """The application may not go on to read a connection that waits."""
-
-    is_held = False
-
-    def hold(self) -> None:
-        self.is_held = True
-        self.pause_reading()
-
-    def resume_reading(self) -> None:
-        if not self.is_held:
-            super().resume_reading()
-
-
-class PacedBodyProtocol(asyncio.Protocol):
-    """A connection that parses a piece at a time, and waits when its client sends small chunks."""
-
-    transport: Any
-    flow: Any
-    loop: asyncio.AbstractEventLoop
-    _held_data = memoryview(b"")
-    """Bytes that arrived and are not parsed."""
-    chunk_counter: ChunkCounter | None = None
-    """None for a body whose length is known."""
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self.flow = HoldableFlowControl(transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._held_data = memoryview(bytes(self._held_data) + data if self._held_data else data)
-        self._parse_held_data()
-
-    def parse(self, data: memoryview) -> None:
-        super().data_received(data)  # type: ignore[arg-type]
-
-    def may_parse(self) -> bool:
-        return not self.flow.is_held
-
-    def find_piece_size(self) -> int:
-        return PIECE_BYTES
-
-    def _parse_held_data(self) -> None:
-        while self._held_data and self.may_parse():
-            size = self.find_piece_size()
-            piece, self._held_data = self._held_data[:size], self._held_data[size:]
-            self.parse(piece)
-            if self.transport.is_closing() or self.transport.get_protocol() is not self:
-                self._held_data = memoryview(b"")  # refused, or a socket now
-                return
-            delay = self.chunk_counter.pay() if self.chunk_counter else 0
-            if delay > 0:
-                self.flow.hold()
-                self.loop.call_later(delay, self._end_wait)
-
-    def _end_wait(self) -> None:
-        self.flow.is_held = False
-        if self.transport.is_closing():
-            return
-        self._parse_held_data()
-        if self.may_parse():
-            self.flow.resume_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._held_data = memoryview(b"")
-        super().connection_lost(exc)
-
-
-class CountingConnection(h11.Connection):
-    """Counts the chunks of a body."""
-
-    counter: ChunkCounter | None = None
-
-    def next_event(self) -> Any:
-        event = super().next_event()
-        if isinstance(event, h11.Request):
-            is_chunked = any(name == b"transfer-encoding" for name, _ in event.headers)
-            self.counter = ChunkCounter() if is_chunked else None
-        elif self.counter and isinstance(event, h11.Data) and not self.counter.add(len(event.data)):
-            raise h11.RemoteProtocolError(TOO_MANY_CHUNKS_MESSAGE)  # answered with 400
-        return event
-
-
-class PacedH11Protocol(PacedBodyProtocol, H11Protocol):
-    conn: CountingConnection
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.conn = CountingConnection(h11.SERVER, self.conn._max_incomplete_event_size)
-
-    def parse(self, data: memoryview) -> None:
-        super().parse(data)
-        self.chunk_counter = self.conn.counter
-
-    def find_piece_size(self) -> int:
-        is_known = self.conn.their_state is h11.SEND_BODY and self.conn.counter is None
-        return len(self._held_data) if is_known else PIECE_BYTES
+from config.uvicorn_chunks import PacedBodyProtocol
 
 
 class PipeliningProtocol(PacedBodyProtocol, HttpToolsProtocol):
@@ -125,9 +22,11 @@ class PipeliningProtocol(PacedBodyProtocol, HttpToolsProtocol):
 
     _body_bytes_left = 0
     _running_cycle: Any = None
+    _is_upgrade_waiting = False
+    """Whether a socket begins once the running request is answered."""
 
     def may_parse(self) -> bool:
-        return not self.pipeline and super().may_parse()
+        return not self._is_waiting and super().may_parse()
 
     def find_piece_size(self) -> int:
         """No request begins in the rest of a body whose length is known."""
@@ -135,8 +34,21 @@ class PipeliningProtocol(PacedBodyProtocol, HttpToolsProtocol):
 
     def _parse_held_data(self) -> None:
         super()._parse_held_data()
-        if self.pipeline:
+        if self._is_waiting:
             self.flow.pause_reading()
+
+    @property
+    def _is_waiting(self) -> bool:
+        return bool(self.pipeline) or self._is_upgrade_waiting
+
+    def handle_websocket_upgrade(self) -> None:
+        """Uvicorn would write the start of the socket into the answer to an earlier request."""
+        running = self._running_cycle
+        self._is_upgrade_waiting = running is not None and not running.response_complete
+        if self._is_upgrade_waiting:
+            self.flow.pause_reading()
+        else:
+            super().handle_websocket_upgrade()
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -159,12 +71,15 @@ class PipeliningProtocol(PacedBodyProtocol, HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Uvicorn goes on to read, whatever waits here."""
         super().on_response_complete()
-        if self._held_data or self.pipeline:
+        if self._held_data or self._is_waiting:
             self.flow.pause_reading()
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if not self.pipeline:
+        if self._is_upgrade_waiting and not self.transport.is_closing():
+            self._held_data = memoryview(b"")  # nothing may follow before the socket is accepted
+            self.handle_websocket_upgrade()
+        if not self._is_waiting:
             self.flow.resume_reading()
         self._parse_held_data()
 

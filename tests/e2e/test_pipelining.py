@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from contextlib import ExitStack, suppress
 
 import psutil
+import pytest
 
 from tools.deployment.deployment import Deployment
 
@@ -59,3 +61,79 @@ def test_a_client_that_leaves_with_open_requests_causes_no_traceback(
             line.sendall(b"GET /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 3_000)
     server_deployment.person().get("/")
     assert "Traceback" not in server_deployment.web.output()
+
+
+def exchange(deployment: Deployment, *parts: bytes, until: bytes = b"") -> bytes:
+    """Send the parts one after the other. Return all that comes until the server closes the
+    connection, or until these bytes come."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", deployment.web.port), 10) as line:
+        for part in parts:
+            line.sendall(part)
+            time.sleep(0.02)
+        with suppress(ConnectionResetError):
+            while (not until or until not in answer) and (received := line.recv(MB)):
+                answer += received
+    return answer
+
+
+@pytest.mark.parametrize("size", [20, 100_000], ids=["whole", "pieces"])
+def test_a_request_that_offers_another_protocol_keeps_its_body(
+    server_deployment: Deployment, size: int
+) -> None:
+    """Java's HTTP client offers HTTP/2 so, with each request."""
+    token = server_deployment.person().create_token("gateway")
+    value = "tide" * 100
+    body = json.dumps({"metadata": {"name": value}}).encode()
+    head = (
+        "POST /v1/conversations HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade, HTTP2-Settings"
+        f"\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nAuthorization: Bearer {token}\r\n"
+        "Content-Type: application/json\r\n"
+    ).encode()
+    with_length = head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    last = b"GET /healthz HTTP/1.1\r\nH:x\r\nConnection: close\r\n\r\n"
+    sent = with_length + chunked + last
+    parts = [sent[at : at + size] for at in range(0, len(sent), size)]
+    answer = exchange(server_deployment, *parts)
+    assert answer.count(b"HTTP/1.1 200") == 3, answer
+    assert answer.count(value.encode()) == 2
+
+
+HANDSHAKE = (
+    b"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+)
+
+
+def test_a_socket_begins_after_the_answer_to_an_earlier_request(
+    server_deployment: Deployment,
+) -> None:
+    token = server_deployment.person().create_token("read")
+    earlier = b"GET /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    handshake = HANDSHAKE + f"Authorization: Bearer {token}\r\n\r\n".encode()
+    answer = exchange(server_deployment, earlier + handshake, until=b'"hello"')
+    page, _, socket_start = answer.partition(b"HTTP/1.1 101")
+    assert page.startswith(b"HTTP/1.1 200")
+    assert b"</html>" in page
+    assert b'"hello"' in socket_start
+    assert "Traceback" not in server_deployment.web.output()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"X-Long: " + b"x" * 9_000 + b"\r\n\r\n",
+        b"".join(b"X-%d: y\r\n" % number for number in range(150)) + b"\r\n",
+        b"Content-Length: 5\r\n\r\nhello",
+    ],
+    ids=["long", "many", "body"],
+)
+def test_a_handshake_that_the_server_cannot_read_is_answered(
+    server_deployment: Deployment, odd: bytes
+) -> None:
+    """Daphne reads long headers, and breaks the connection for a body."""
+    answer = exchange(server_deployment, HANDSHAKE + odd, until=b"\r\n\r\n")
+    if server_deployment.server == "uvicorn":
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"X-Frame-Options: DENY" in answer
