@@ -54,7 +54,7 @@ class Holdfast:
         """Ask in a new conversation, or in that of the field `conversation`; the other fields are
         those of the JSON API. Return the ids of conversation, question, message and stream."""
         command = {"type": "send", "request": str(uuid4()), "text": text, **fields}
-        is_long = len(json.dumps(command, ensure_ascii=False)) > MAX_FRAME_CHARS
+        is_long = len(json.dumps(command)) > MAX_FRAME_CHARS
         return await (self._post if is_long else self._request)(command)
 
     async def continue_reply(self, answer: str) -> Frame:
@@ -147,4 +147,4 @@ class Holdfast:
 async def _send(socket: ClientConnection, frames: list[Frame]) -> None:
     with suppress(ConnectionClosed):  # the next `recv` notices
         for frame in frames:
-            await socket.send(json.dumps(frame, ensure_ascii=False))
+            await socket.send(json.dumps(frame))

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -266,6 +267,10 @@ def test_a_text_that_is_too_long_for_a_frame_is_sent_once_over_such_a_connection
     }
 
 
+async def send_in_time(holdfast: Holdfast, text: str) -> Frame:
+    return await asyncio.wait_for(holdfast.send(text, model="demo"), 10)
+
+
 def test_the_client_gives_up_where_trying_again_is_useless(
     web: Web, owner: User, token: str
 ) -> None:
@@ -284,6 +289,8 @@ def test_the_client_gives_up_where_trying_again_is_useless(
     assert find(lambda it: it.send(long, model="no-such")) == "unknown_model"
     assert find(lambda it: it.send(long, conversation=nothing)) == "not_found"
     assert find(lambda it: it.send(long, model="demo"), reader) == "missing_right"
+    for half, code in (("a\ud800", "bad_frame"), ("a\ud800" * 5_000, "invalid")):
+        assert find(partial(send_in_time, text=half)) == code
     gateway = create_token(owner, "Gateway", [Scope.GATEWAY], None)[1]
     assert find(lambda it: read(it, nothing), gateway) == "missing_right"
     assert find(lambda it: read(it, nothing)) == "not_found"
