@@ -1,5 +1,5 @@
-"""Django's sessions in the database, with three changes: impossible keys need no query, anonymous
-sessions are short, and no session is extended for ever."""
+"""Django's sessions in the database, with four changes: impossible keys need no query, anonymous
+sessions are short, no session is extended for ever, and an ended one gets no new key."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import transaction
 from django.utils import timezone
 
 from streaming.doors.client_identity import is_session_key
@@ -41,20 +43,34 @@ class SessionStore(db.SessionStore):
             self._keeps_key = False
 
     def cycle_key(self) -> None:
-        """Like Django's, but the record of the device gets the new key before the old one is
-        deleted, which would delete the record."""
-        from allauth.usersessions.models import UserSession  # models are not loaded at the import
-
+        """Like Django's, but a session that another request has ended meanwhile gets no new key,
+        and one session does not become two. Raises SessionInterrupted."""
         if self._keeps_key:
             self.modified = True
             return
         store: Any = self
         data, old_key = store._session, self.session_key
-        self.create()
-        store._session_cache = data
-        if old_key:
-            UserSession.objects.filter(session_key=old_key).update(session_key=self.session_key)
-            self.delete(old_key)
+        try:
+            with transaction.atomic():
+                self.create()
+                store._session_cache = data
+                if old_key and not self._replace(old_key) and SESSION_KEY in data:
+                    raise SessionInterrupted("Another request ended this session meanwhile.")
+        except SessionInterrupted:
+            store._session_key, store._session_cache = None, {}  # the browser forgets its cookie
+            raise
+
+    def _replace(self, old_key: str) -> bool:
+        """Delete the session with the old key. The record of the device gets the new key before,
+        because it is deleted with its session. Return False if there is no such session."""
+        from allauth.usersessions.models import UserSession  # models are not loaded at the import
+
+        row = self.model.objects.select_for_update().filter(session_key=old_key).first()
+        if row is None:
+            return False
+        UserSession.objects.filter(session_key=old_key).update(session_key=self.session_key)
+        row.delete()
+        return True
 
     def save(self, must_create: bool = False) -> None:
         if not must_create and SESSION_KEY in self:

@@ -16,14 +16,14 @@ from accounts.decorators import UserRequest
 from accounts.models import User
 from accounts.pending_sign_ins import find_pending_user_id
 from accounts.program_access import end_program_access
-from accounts.session_store import SessionStore
 
 SESSIONS_PER_READ = 500
 
 
 def end_all_sessions(users: Collection[User]) -> dict[int, int]:
     """Return how many sessions of each account ended, by its id. The access of programs ends,
-    too. Open sockets are closed at once (accounts/signals.py)."""
+    too. Open sockets are closed at once (accounts/signals.py). Call it in a transaction."""
+    _start_generation(users)
     for user in users:
         end_program_access(user)
     owners = _find_owners({user.pk for user in users})
@@ -36,6 +36,15 @@ def end_all_sessions(users: Collection[User]) -> dict[int, int]:
         batch.delete()
     UserSession.objects.filter(user__in=counts).delete()
     return counts
+
+
+def _start_generation(users: Collection[User]) -> None:
+    """A session that gets a new key in this moment is not among those that are deleted. It ends
+    with its generation."""
+    ids = [user.pk for user in users]
+    for stored in User.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True):
+        stored.session_generation = (stored.session_generation or 0) + 1
+        stored.save(update_fields=["session_generation"])
 
 
 def _find_owners(user_ids: set[int]) -> dict[str, int]:
@@ -76,7 +85,20 @@ def end_other_sessions(request: UserRequest) -> int:
 def delete_sessions(records: QuerySet[UserSession]) -> int:
     """Return how many there were."""
     ended = list(records)
-    for row in ended:
-        SessionStore().delete(row.session_key)
-    UserSession.objects.filter(pk__in=[row.pk for row in ended]).delete()
+    for record in ended:
+        _delete_session(record)
+    UserSession.objects.filter(pk__in=[record.pk for record in ended]).delete()
     return len(ended)
+
+
+def _delete_session(record: UserSession) -> None:
+    """Its own request may give it a new key meanwhile, which its record then names."""
+    key, known = record.session_key, UserSession.objects.filter(pk=record.pk)
+    while key:
+        with transaction.atomic():
+            row = Session.objects.select_for_update().filter(session_key=key).first()
+            if row is not None:
+                row.delete()
+                return
+        newer = known.exclude(session_key=key).values_list("session_key", flat=True)
+        key = newer.first() or ""
