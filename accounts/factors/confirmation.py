@@ -10,7 +10,6 @@ from typing import Any
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from allauth.account.models import EmailAddress
 from allauth.account.utils import get_next_redirect_url
-from allauth.mfa.base.internal.flows import post_authentication
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
@@ -21,6 +20,7 @@ from django.utils.translation import gettext as _
 from accounts.allauth_views import has_recent_confirmation, redirect_to_reauthenticate
 from accounts.decorators import UserRequest
 from accounts.devices import remember_device
+from accounts.factors.use import record_use
 
 View = Callable[..., HttpResponse]
 
@@ -54,10 +54,12 @@ def email_confirmed(view: View) -> View:
     return wrapper
 
 
-def finish_confirmation(request: UserRequest, factor: Authenticator) -> HttpResponse:
-    """The session gets a new key, so that a copied cookie becomes void."""
+def finish_confirmation(request: UserRequest, factor: Authenticator) -> HttpResponse | None:
+    """The session gets a new key, so that a copied cookie becomes void. Return None if the factor
+    was removed meanwhile."""
     factor.user = request.user
-    post_authentication(request, factor, reauthenticated=True)
+    if not record_use(request, factor, reauthenticated=True):
+        return None
     request.session.pop(STATE_SESSION_KEY, None)
     response = redirect(get_next_redirect_url(request) or "mfa_index")
     request.session.cycle_key()

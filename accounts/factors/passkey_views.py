@@ -11,7 +11,7 @@ from allauth.mfa.webauthn.internal.auth import WebAuthn
 from allauth.mfa.webauthn.stages import PasskeySignupStage
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -92,8 +92,9 @@ def rename_passkey(request: UserRequest, pk: int) -> HttpResponse:
         context = {"form": form, "passkey": passkey}
         status = 422 if form.is_bound else 200
         return render(request, "mfa/passkeys/rename.html", context, status=status)
-    passkey.data["name"] = form.cleaned_data["name"]
-    passkey.save(update_fields=["data"])
+    data = passkey.data | {"name": form.cleaned_data["name"]}
+    if not Authenticator.objects.filter(pk=passkey.pk).update(data=data):
+        raise Http404  # another request has removed it
     record_event(events.PASSKEY_RENAMED, request.user, request=request)
     messages.success(request, _("The passkey is renamed."))
     return redirect("mfa_index")

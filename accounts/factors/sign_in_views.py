@@ -10,7 +10,6 @@ from allauth.account.internal.flows.login import perform_login
 from allauth.account.models import Login
 from allauth.account.utils import get_login_redirect_url, get_next_redirect_url
 from allauth.core.internal import ratelimit
-from allauth.mfa.base.internal.flows import post_authentication
 from allauth.mfa.models import Authenticator
 from allauth.mfa.stages import AuthenticateStage
 from django.contrib import messages
@@ -18,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -27,7 +27,10 @@ from accounts.factors.addresses import find_passkey_obstacle
 from accounts.factors.codes import is_app_unreadable
 from accounts.factors.confirmation import finish_confirmation
 from accounts.factors.forms import CodeForm, PasskeyForm
+from accounts.factors.use import record_use
 from accounts.models import User
+
+REMOVED_MEANWHILE = _("This way to confirm was removed meanwhile. Use another one.")
 
 
 @never_cache
@@ -47,7 +50,9 @@ def sign_in_with_passkey(request: HttpRequest) -> HttpResponse:
         messages.error(request, form.problem)
         return redirect(sign_in_page)
     passkey: Authenticator = form.cleaned_data["credential"]
-    post_authentication(request, passkey, passwordless=True)
+    if not record_use(request, passkey, passwordless=True):
+        messages.error(request, passkeys.UNKNOWN_PASSKEY)
+        return redirect(sign_in_page)
     login = Login(user=passkey.user, redirect_url=get_next_redirect_url(request))
     return perform_login(request, login)
 
@@ -67,7 +72,9 @@ def sign_in_step(request: HttpRequest) -> HttpResponse:
     if factor is None:
         return _render_forms(request, "mfa/sign_in_step.html", user, code_form, passkey_form)
     factor.user = user
-    post_authentication(request, factor)
+    if not record_use(request, factor):
+        messages.error(request, REMOVED_MEANWHILE)
+        return redirect(request.path)
     response: HttpResponse = stage.exit()
     return response
 
@@ -104,7 +111,10 @@ def _confirm(request: UserRequest, template: str) -> HttpResponse:
                 if method["url"] != request.path
             ],
         )
-    return finish_confirmation(request, factor)
+    if response := finish_confirmation(request, factor):
+        return response
+    messages.error(request, REMOVED_MEANWHILE)
+    return redirect(_add_next(reverse("account_reauthenticate"), _read_next(request)))
 
 
 def _read_next(request: HttpRequest) -> str | None:
