@@ -83,4 +83,6 @@ def _confirm(request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
 
 
 def _is_recent(seconds: float) -> bool:
-    return 0 <= time.time() - seconds + 60 < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    """Only compare: the server may have sent a number that is too large for a sum."""
+    latest = time.time() + 60
+    return latest - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT < seconds <= latest

@@ -217,12 +217,14 @@ def test_the_other_server_confirms_who_entered_the_password_there_just_now(
     assert len([path for path, _ in work.requests if path == "/authorize"]) == 2
 
 
-@pytest.mark.parametrize("auth_time", [None, 1_700_000_000, "now", True, float(2**40)])
+@pytest.mark.parametrize(
+    "auth_time", [None, 1_700_000_000, "now", True, float(2**40), float("nan"), 10**400, -(10**400)]
+)
 def test_an_old_password_at_the_other_server_confirms_nothing(
     without_password: Client, work: FakeOpenID, auth_time: object
 ) -> None:
     work.person["auth_time"] = auth_time
-    sign_in(without_password, process="confirm", next=PAGE)
+    assert sign_in(without_password, process="confirm", next=PAGE).status_code == 302
     response = without_password.post(LOGIN, {"process": "connect"})
     assert "/3rdparty/confirm/" in response.headers["Location"]
 
