@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db import transaction
 
+from accounts.rotation.interruption import Interruption
 from accounts.rotation.registry import SealedValue
 from accounts.sealing import SealBroken, open_sealed, seal_secret
 
@@ -41,9 +42,10 @@ class Resealed:
     broken: list[BrokenValue] = field(default_factory=list)
 
 
-def reseal_all(result: Resealed) -> None:
-    """Count in `result`, which is right also when this is interrupted."""
+def reseal_all(result: Resealed, interruption: Interruption) -> None:
+    """Count in `result`. Raises RotationInterrupted, between two rows."""
     for row_id in _list_ids(result.value):
+        interruption.check()
         _reseal_row(result.value, row_id, result)
 
 

@@ -176,6 +176,45 @@ def test_a_rotation_that_was_killed_is_completed_by_another(
     assert found == {f"{SECRET}-{person.pk}" for person in people}
 
 
+INTERRUPTED_ROTATION = """
+import os, signal, threading
+from django.core.management import call_command
+from django.db import connection
+from accounts.rotation import resealing
+
+seal, calls = resealing.seal_secret, []
+def seal_in_a_long_query(*args):
+    calls.append(args)
+    if len(calls) == 3:
+        threading.Timer(0.3, os.kill, [os.getpid(), signal.{name}]).start()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(1)")
+    return seal(*args)
+resealing.seal_secret = seal_in_a_long_query
+call_command("rotate_keys")
+"""
+
+
+@pytest.mark.usefixtures("commit_for_real")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_rotation_that_is_interrupted_in_a_query_is_recorded(
+    name: str, owner: User, settings: Settings
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("The tests' own database is in memory, where no other process reaches it.")
+    people = [User.objects.create_user(f"p{n}@holdfast.test") for n in range(5)]
+    settings.MASTER_KEYS = {"old": OLD}
+    for person in people:
+        keys.save(person, "openai", f"{SECRET}-{person.pk}")
+    entries = {"new": NEW, "old": OLD}
+    interrupted = run_in_process(INTERRUPTED_ROTATION.format(name=name), entries)
+    assert interrupted.returncode == 1
+    assert "Run it again to complete it." in interrupted.stderr
+    assert AuditEvent.objects.get(kind="keys.rotated").facts["resealed"] == 3
+    settings.MASTER_KEYS = entries
+    assert "2 re-sealed, 3 had the newest" in rotate()
+
+
 @pytest.mark.usefixtures("commit_for_real")
 def test_each_kind_of_value_survives_interruptions_and_the_trail_counts_them_all(
     owner: User, settings: Settings, monkeypatch: pytest.MonkeyPatch

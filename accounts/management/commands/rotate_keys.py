@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.audit.events import record_event
 from accounts.rotation import report
+from accounts.rotation.interruption import Interruption, RotationInterrupted, watch_signals
 from accounts.rotation.kinds import KEYS_ROTATED
 from accounts.rotation.registry import list_sealed_values
 from accounts.rotation.resealing import Resealed, count_master_keys, reseal_all
@@ -23,7 +24,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         results: list[Resealed] = []
         try:
-            self._reseal(results)
+            with watch_signals() as interruption:
+                self._reseal(results, interruption)
+        except RotationInterrupted:
+            raise CommandError("Interrupted. Run it again to complete it.") from None
         finally:
             # Also of an interrupted run: the next one finds these values done.
             if resealed := sum(result.resealed for result in results):
@@ -34,11 +38,11 @@ class Command(BaseCommand):
         if advice := report.advise_about_broken(results):
             raise CommandError(advice)
 
-    def _reseal(self, results: list[Resealed]) -> None:
+    def _reseal(self, results: list[Resealed], interruption: Interruption) -> None:
         for value in list_sealed_values():
             result = Resealed(value)
             results.append(result)
-            reseal_all(result)
+            reseal_all(result, interruption)
             self._write_lines(report.describe_result(result))
 
     def _write_lines(self, lines: Any) -> None:
