@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from accounts.api_keys.seal_context import build_seal_context
 from accounts.api_keys.statuses import KeyStatus as KeyStatus
 from accounts.audit.models import AuditEvent as AuditEvent  # Django looks for models here
 from accounts.connections.models import Connection as Connection
@@ -23,6 +24,7 @@ from accounts.invitations.models import Invitation as Invitation
 from accounts.invitations.models import InvitationUse as InvitationUse
 from accounts.ledger.models import LedgerEntry as LedgerEntry
 from accounts.managers import UserManager as UserManager
+from accounts.sealing import SealedSecret, can_open
 from accounts.secret_keys import is_any_of
 from accounts.tokens.models import AccessToken as AccessToken
 from accounts.user_limits.models import UserLimits as UserLimits
@@ -205,7 +207,8 @@ class ApiKey(models.Model):
 
     @property
     def can_be_opened(self) -> bool:
-        return self.master_key_id in settings.MASTER_KEYS
+        sealed = SealedSecret(self.master_key_id, bytes(self.sealed))
+        return can_open(sealed, *build_seal_context(self.user_id, self.provider))
 
     @property
     def is_accepted(self) -> bool:

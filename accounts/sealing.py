@@ -152,5 +152,14 @@ def open_sealed(sealed: SealedSecret, *context: str | int) -> str:
         raise SealBroken from None
 
 
+def can_open(sealed: SealedSecret, *context: str | int) -> bool:
+    """The id of a master key is not enough: a new one may have the id of one that was lost."""
+    try:
+        open_sealed(sealed, *context)
+    except SealBroken:
+        return False
+    return True
+
+
 def _associated_data(context: tuple[str | int, ...]) -> bytes:
     return json.dumps(context).encode()

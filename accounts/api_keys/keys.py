@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.api_keys.seal_context import build_seal_context
 from accounts.models import ApiKey, ListedModel, User
 from accounts.rotation.registry import SealedColumns, register_sealed
 from accounts.sealing import SealedSecret, open_sealed, seal_secret
@@ -68,7 +69,7 @@ def save(user: User, provider: str, secret: str) -> ApiKey:
     if provider not in {known.id for known in providers_needing_keys()}:
         raise UnknownProvider(provider)
     secret = clean(secret)
-    sealed = seal_secret(secret, *_seal_context(user.pk, provider))
+    sealed = seal_secret(secret, *build_seal_context(user.pk, provider))
     key, _created = ApiKey.objects.update_or_create(
         user=user,
         provider=provider,
@@ -106,11 +107,7 @@ def decrypt_for_call(user: User, provider: str) -> str | None:
 def decrypt_for_check(key: ApiKey) -> str:
     """Return the key for a check, which does not count as use. Raises SealBroken."""
     sealed = SealedSecret(key.master_key_id, bytes(key.sealed))
-    return open_sealed(sealed, *_seal_context(key.user_id, key.provider))
-
-
-def _seal_context(user_id: int, provider: str) -> tuple[str, int, str]:
-    return "holdfast api key", user_id, provider
+    return open_sealed(sealed, *build_seal_context(key.user_id, key.provider))
 
 
 def register_sealed_keys() -> None:
@@ -118,7 +115,7 @@ def register_sealed_keys() -> None:
         gettext_lazy("API keys"),
         ApiKey,
         SealedColumns("sealed", "master_key_id"),
-        lambda key: _seal_context(key.user_id, key.provider),
+        lambda key: build_seal_context(key.user_id, key.provider),
     )
 
 
@@ -130,15 +127,17 @@ def providers_with_key(user: User) -> set[str]:
 def key_status_by_provider(user: User) -> dict[str, str]:
     """The status is empty for a key that was never checked. Keys whose master key is gone are left
     out."""
-    keys = ApiKey.objects.owned_by(user).filter(master_key_id__in=list(settings.MASTER_KEYS))
-    return dict(keys.values_list("provider", "check_result"))
+    return {key.provider: key.check_result for key in _list_keys(user) if key.can_be_opened}
 
 
 def providers_with_lost_key(user: User) -> set[str]:
     """Of keys whose master key is gone, so that their owner has to enter them again."""
-    own = ApiKey.objects.owned_by(user)
-    keys = own.exclude(master_key_id__in=list(settings.MASTER_KEYS))
-    return set(keys.values_list("provider", flat=True))
+    return {key.provider for key in _list_keys(user) if not key.can_be_opened}
+
+
+def _list_keys(user: User) -> QuerySet[ApiKey]:
+    fields = ("user_id", "provider", "check_result", "sealed", "master_key_id")
+    return ApiKey.objects.owned_by(user).order_by().only(*fields)
 
 
 def listed_model_ids(user: User, provider: str) -> set[str]:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.api_keys.statuses import KeyStatus
 from accounts.connections.kinds import ConnectionKind
+from accounts.sealing import SealedSecret, can_open
 
 MAX_ADDRESS_CHARS = 500
 SLUG_PREFIX = "connection-"
@@ -116,7 +117,12 @@ class Connection(models.Model):
     @property
     def can_be_opened(self) -> bool:
         """Whether it needs no key, or the master key of its key is there."""
-        return not self.has_key or self.master_key_id in settings.MASTER_KEYS
+        sealed = SealedSecret(self.master_key_id, bytes(self.sealed))
+        return not self.has_key or can_open(sealed, *self.seal_context)
+
+    @property
+    def seal_context(self) -> tuple[str, str, str, str]:
+        return "holdfast connection", self.slug, self.kind, self.address
 
     @property
     def dollar_limit(self) -> Decimal | None:

@@ -16,7 +16,7 @@ from streaming.providers.redaction import Secret
 @sensitive_variables("secret")
 def set_key(connection: Connection, secret: str) -> None:
     """Seal the key into the row, which is not saved. Set kind and address before."""
-    sealed = seal_secret(secret, *_get_context(connection))
+    sealed = seal_secret(secret, *connection.seal_context)
     connection.sealed, connection.master_key_id = sealed.ciphertext, sealed.master_key_id
     is_long = len(secret) >= MIN_CHARS_TO_SHOW_END
     connection.last_four = secret[-SHOWN_CHARS:] if is_long else ""
@@ -31,11 +31,7 @@ def open_key(connection: Connection) -> Secret:
     if not connection.has_key:
         return Secret("")
     sealed = SealedSecret(connection.master_key_id, bytes(connection.sealed))
-    return Secret(open_sealed(sealed, *_get_context(connection)))
-
-
-def _get_context(connection: Connection) -> tuple[str, str, str, str]:
-    return "holdfast connection", connection.slug, connection.kind, connection.address
+    return Secret(open_sealed(sealed, *connection.seal_context))
 
 
 def register_sealed_connections() -> None:
@@ -43,6 +39,6 @@ def register_sealed_connections() -> None:
         _("Keys of connections"),
         Connection,
         SealedColumns("sealed", "master_key_id"),
-        _get_context,
+        lambda connection: connection.seal_context,
         ~Q(sealed=b""),
     )

@@ -173,11 +173,13 @@ def test_a_key_sealed_under_an_older_master_key_still_works(
     assert keys.save(owner, "openai", SECRET).master_key_id == "newer"
 
 
+@pytest.mark.parametrize("keeps_id", [False, True])
 def test_a_key_whose_master_key_is_gone_is_asked_for_again(
-    as_owner: Client, owner: User, settings: Settings
+    as_owner: Client, owner: User, settings: Settings, keeps_id: bool
 ) -> None:
-    keys.save(owner, "openai", SECRET)
-    settings.MASTER_KEYS = {"newer": os.urandom(32)}
+    """A new settings file may give the new master key the same id."""
+    saved = keys.save(owner, "openai", SECRET)
+    settings.MASTER_KEYS = {saved.master_key_id if keeps_id else "newer": os.urandom(32)}
     assert keys.providers_with_key(owner) == set()
     with pytest.raises(SealBroken, match="Please enter it again"):
         keys.decrypt_for_call(owner, "openai")
@@ -230,12 +232,13 @@ def test_removing_keys_in_the_admin_is_audited(
     ]
 
 
+@pytest.mark.parametrize("keeps_id", [False, True])
 def test_the_admin_tells_which_keys_can_not_be_decrypted(
-    as_administrator: Client, owner: User, settings: Settings
+    as_administrator: Client, owner: User, settings: Settings, keeps_id: bool
 ) -> None:
-    keys.save(owner, "openai", SECRET)
+    key = keys.save(owner, "openai", SECRET)
     page = as_administrator.get("/admin/accounts/apikey/").content.decode()
     assert "icon-no" not in page
-    settings.MASTER_KEYS = {"newer": os.urandom(32)}
+    settings.MASTER_KEYS = {key.master_key_id if keeps_id else "newer": os.urandom(32)}
     page = as_administrator.get("/admin/accounts/apikey/").content.decode()
     assert "icon-no" in page

@@ -111,12 +111,14 @@ def test_models_of_a_provider_are_usable_through_the_installation(
     assert 'label="OpenAI"' in read_html(as_owner.get("/"))
 
 
+@pytest.mark.parametrize("keeps_id", [False, True])
 def test_a_key_whose_master_key_is_gone_is_asked_for_again_in_the_composer(
-    as_owner: Client, owner: User, settings: Settings
+    as_owner: Client, owner: User, settings: Settings, keeps_id: bool
 ) -> None:
     keys.save(owner, "openai", "sk-own-0123456789-ab12")
     finish_reply(start_reply(owner, model="gpt-4.1"))
-    settings.MASTER_KEYS = {"newer": os.urandom(32)}
+    lost = next(iter(settings.MASTER_KEYS))
+    settings.MASTER_KEYS = {lost if keeps_id else "newer": os.urandom(32)}
     html = read_html(as_owner.get("/"))
     assert "Your key can’t be decrypted any more. Please enter it again." in html
     expected = "Your OpenAI API key can’t be decrypted any more. Please enter it again."
@@ -125,12 +127,14 @@ def test_a_key_whose_master_key_is_gone_is_asked_for_again_in_the_composer(
     start_reply(owner, model="gpt-4.1")
 
 
+@pytest.mark.parametrize("keeps_id", [False, True])
 def test_a_lost_key_of_the_installation_sends_people_to_their_administrator(
-    as_owner: Client, owner: User, settings: Settings
+    as_owner: Client, owner: User, settings: Settings, keeps_id: bool
 ) -> None:
     create_connection()
     reply = start_reply(owner, model="gpt-4.1")
-    settings.MASTER_KEYS = {"newer": os.urandom(32)}
+    lost = next(iter(settings.MASTER_KEYS))
+    settings.MASTER_KEYS = {lost if keeps_id else "newer": os.urandom(32)}
     expected = (
         "The API key of this installation can’t be decrypted any more. Ask your administrator to "
         "enter it again."
