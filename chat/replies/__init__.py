@@ -1,10 +1,9 @@
 """Replies: start one, regenerate one, continue one; and the functions that the engine calls."""
 
+from chat.replies.continuation import can_continue, continue_reply
 from chat.replies.creation import (
     PagePosition,
     Reply,
-    can_continue,
-    continue_reply,
     edit_question,
     find_reply,
     regenerate_answer,

@@ -1,4 +1,4 @@
-"""Start a reply, write one again, continue one.
+"""Start a reply, or write one again.
 
 Each function writes the question, the answer and the queued stream in one transaction. After a
 crash, whatever a page has shown is in the database. The same request twice is one reply, also when
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 from uuid import UUID
@@ -22,19 +22,11 @@ from accounts.models import User
 from chat import changes
 from chat.models import MAX_FIRST_TITLE_CHARS, Conversation, Message
 from chat.replies import errors, limits
-from chat.replies.consumption import count_continued_chars
 from chat.replies.errors import ReplyRejected
 from chat.replies.handler import SOURCE
-from chat.replies.locking import (
-    DuplicateRequest,
-    lock_conversation,
-    raise_if_stored,
-    read_again,
-)
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from streaming import lifecycle
-from streaming.events import StreamText
-from streaming.models import State, Stream
+from streaming.models import Stream
 from streaming.providers import catalog
 
 P = ParamSpec("P")
@@ -57,6 +49,10 @@ class PagePosition:
 
     parent_id: UUID
     known_leaf_id: UUID
+
+
+class DuplicateRequest(Exception):
+    """Another process stored the same request first; raised under a lock."""
 
 
 def once_per_request(
@@ -138,58 +134,6 @@ def regenerate_answer(
         return create_answer(conversation, question, request_id, fitted, model)
 
 
-@once_per_request
-def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
-    """Continue a stopped, truncated or interrupted reply: a new stream for the same message, which
-    begins with the text so far. Raises ReplyRejected."""
-    if answer.role != Message.Role.ASSISTANT:
-        raise ReplyRejected("not_cut", _("This is a question. Only a reply can be continued."))
-    if answer.stream_id is None:  # a program has written it
-        raise ReplyRejected("not_cut", errors.COMPLETE_REPLY)
-    model = require_model(user, answer.model, answer.provider)
-    with transaction.atomic():
-        conversation = lock_conversation(user, answer.conversation_id, request_id)
-        answer = read_again(conversation, answer)
-        if answer.stream is None or answer.parent is None or not can_continue(answer):
-            raise ReplyRejected("not_cut", errors.COMPLETE_REPLY)
-        stored = ReplySettings.from_json(answer.stream.arguments)
-        chosen = replace(stored, model=model.id, provider=model.provider)
-        size = len(answer.content) + len(answer.reasoning) + len(conversation.system_prompt)
-        enforce_limits(user, request_id, size)
-        paying = limits.find_connection(user, model)
-        reserved = limits.reserve_use(conversation, paying, model, chosen.max_tokens, size)
-        answer.stream = lifecycle.enqueue(
-            owner=user,
-            request_id=request_id,
-            source=SOURCE,
-            arguments=_build_arguments(answer, chosen)
-            | reserved
-            | count_continued_chars(answer.content, answer.reasoning),
-            lane=str(conversation.pk),
-            pool=limits.select_pool(model, paying),
-            size=size,
-            continues=answer.stream,
-            text=StreamText(answer.content, answer.reasoning, tuple(answer.seams)),
-        )
-        answer.is_complete, answer.finish_reason = False, ""
-        answer.save(update_fields=["stream", "is_complete", "finish_reason"])
-        conversation.status = Conversation.ReplyStatus.STREAMING
-        conversation.updated_at = Now()
-        limits.add_stored_chars(conversation, len(chosen.system_prompt), rows=1)
-        conversation.save(update_fields=["status", "updated_at", "stored_chars"])
-        changes.announce(conversation)
-        return Reply(conversation, answer.parent, answer, answer.stream)
-
-
-def can_continue(answer: Message) -> bool:
-    if answer.stream is None or not answer.content:
-        return False
-    state = State(answer.stream.state)
-    return state in (State.STOPPED, State.INTERRUPTED) or (
-        state == State.COMPLETED and answer.finish_reason == "length"
-    )
-
-
 def build_first_title(text: str) -> str:
     return " ".join(text.split())[:MAX_FIRST_TITLE_CHARS]
 
@@ -204,6 +148,31 @@ def find_reply(user: User, request_id: UUID) -> Reply | None:
     if answer is None or answer.parent is None:
         return None
     return Reply(answer.conversation, answer.parent, answer, stream)
+
+
+def lock_conversation(user: User, conversation_id: UUID, request_id: UUID) -> Conversation:
+    rows = Conversation.objects.select_for_update().filter(pk=conversation_id, deleted_at=None)
+    conversation = rows.first()
+    if conversation is None:
+        raise ReplyRejected("deleted", _("This chat was deleted."))
+    raise_if_stored(user, request_id)
+    return conversation
+
+
+def raise_if_stored(user: User, request_id: UUID) -> None:
+    """Raises DuplicateRequest. Only under a lock does the answer stay true."""
+    if Stream.objects.owned_by(user).filter(request_id=request_id).exists():
+        raise DuplicateRequest
+
+
+def read_again(conversation: Conversation, message: Message) -> Message:
+    """A message as it is under the lock. A program may have deleted it since it was read, or the
+    one before it, whose place it then took. Raises ReplyRejected."""
+    rows = conversation.messages.select_related("stream", "parent")
+    found = rows.filter(pk=message.pk).first()
+    if found is None:
+        raise ReplyRejected("deleted", _("This message was deleted."))
+    return found
 
 
 def _resolve_parent_id(conversation: Conversation, position: PagePosition | None) -> UUID | None:
@@ -257,7 +226,7 @@ def create_answer(
         owner=user,
         request_id=request_id,
         source=SOURCE,
-        arguments=_build_arguments(answer, reply_settings) | reserved | arguments,
+        arguments=build_arguments(answer, reply_settings) | reserved | arguments,
         lane=str(conversation.pk),
         pool=limits.select_pool(model, paying),
         size=size,
@@ -274,7 +243,7 @@ def create_answer(
     return Reply(conversation, question, answer, answer.stream)
 
 
-def _build_arguments(answer: Message, reply_settings: ReplySettings) -> dict[str, Any]:
+def build_arguments(answer: Message, reply_settings: ReplySettings) -> dict[str, Any]:
     """Facts for the details of a reply are added later. Those of an earlier stream are not taken
     over."""
     return {"message": str(answer.pk), **reply_settings.to_json()}

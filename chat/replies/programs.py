@@ -22,12 +22,12 @@ from chat.replies.creation import (
     build_first_title,
     create_answer,
     enforce_limits,
+    lock_conversation,
     once_per_request,
 )
 from chat.replies.errors import DELETED_QUESTION, EMPTY_MESSAGE, ReplyRejected
 from chat.replies.handler import EXACT, TOOLS, VERBOSITY
 from chat.replies.limits import ROW_CHARS
-from chat.replies.locking import lock_conversation
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from chat.tool_parts.storage import save_tools
 from streaming.providers.tools import Tools

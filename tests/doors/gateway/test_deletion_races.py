@@ -20,7 +20,7 @@ from chat.replies import (
     edit_question,
     regenerate_answer,
 )
-from chat.replies.locking import lock_conversation
+from chat.replies.creation import lock_conversation
 from streaming import journal, lifecycle
 from streaming.lifecycle import STOPPED
 from streaming.models import Stream
@@ -51,7 +51,8 @@ def delete_before_lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[Message], N
             removal.remove_message(message.conversation, message)
             return lock_conversation(user, conversation_id, request_id)
 
-        monkeypatch.setattr("chat.replies.creation.lock_conversation", delete_and_lock)
+        for module in ("creation", "continuation"):
+            monkeypatch.setattr(f"chat.replies.{module}.lock_conversation", delete_and_lock)
 
     return arrange
 
