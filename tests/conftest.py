@@ -16,6 +16,7 @@ from accounts import form_limits, setup
 from accounts.deletion import erasure
 from accounts.memory_limits import used_up_keys
 from accounts.models import User
+from accounts.tokens import limits as token_limits
 from streaming import database
 from streaming.providers import catalog
 from tests.factories import PLAIN_STORAGES, create_signed_in_client
@@ -39,6 +40,7 @@ def clear_limits_in_memory() -> None:
     """The process of the tests has one memory for all of them."""
     form_limits.clear_limiters()
     used_up_keys.clear()
+    token_limits._limiter.clear()
 
 
 @pytest.fixture(autouse=True)

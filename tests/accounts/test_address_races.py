@@ -48,7 +48,9 @@ def test_of_two_accounts_that_confirm_an_address_at_once_one_gets_it(
     answers = run_at_once(
         *[partial(client.post, CONFIRM, {"code": code}) for client, code in requests]
     )
-    assert [getattr(answer, "status_code", answer) for answer in answers] == [302, 302]
+    # The form of the later one is wrong if it was checked after the other had ended.
+    statuses = [str(getattr(answer, "status_code", answer)) for answer in answers]
+    assert sorted(statuses) in (["302", "302"], ["200", "302"])
     assert EmailAddress.objects.filter(email=SHARED, verified=True).count() == 1
 
 

@@ -193,6 +193,7 @@ def test_a_running_reply_goes_on_with_the_key_that_it_began_with(owner: User, fa
     assert isinstance(read_events(source)[-1], Finish)
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "answer", [ErrorAnswer(401), ErrorAnswer(403), ErrorAnswer(429, NO_CREDIT)], ids=str
 )
