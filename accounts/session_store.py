@@ -32,6 +32,12 @@ class SessionStore(db.SessionStore):
     ones."""
 
     _keeps_key = False
+    _is_ended = False
+
+    def is_empty(self) -> bool:
+        """The answer deletes the cookie of an empty session. Another tab of this browser may have
+        just got a new one, so the next request does it if the session has really ended."""
+        return not self._is_ended and super().is_empty()
 
     @contextmanager
     def keep_key(self) -> Iterator[None]:
@@ -57,7 +63,8 @@ class SessionStore(db.SessionStore):
                 if old_key and not self._replace(old_key) and SESSION_KEY in data:
                     raise SessionInterrupted("Another request ended this session meanwhile.")
         except SessionInterrupted:
-            store._session_key, store._session_cache = None, {}  # the browser forgets its cookie
+            store._session_key, store._session_cache, self.modified = None, {}, False
+            self._is_ended = True
             raise
 
     def _replace(self, old_key: str) -> bool:

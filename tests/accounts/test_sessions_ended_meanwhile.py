@@ -86,6 +86,23 @@ def test_a_session_with_a_new_key_does_not_become_two(
     assert other.get(PAGE).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/accounts/reauthenticate/", END])
+def test_two_tabs_that_ask_for_a_new_key_at_once_stay_signed_in(
+    path: str, thief: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tabs have one cookie. The answer to the second one may arrive last, and must not delete
+    what the first one got."""
+    other = Client()
+    other.cookies = thief.cookies.copy()  # type: ignore[assignment]
+    end_during_renewal(monkeypatch, lambda: other.post(END, {"session": "0"}))
+    tracking.seen_sessions.clear()  # as in another process
+    late = thief.post(path, RENEWALS[path])
+    assert late.status_code == 400
+    other.cookies.update(late.cookies)
+    assert other.get(PAGE).status_code == 200
+    assert find_record(other) == UserSession.objects.get()
+
+
 def test_a_session_that_got_a_new_key_since_its_record_was_read_ends(thief: Client) -> None:
     record = find_record(thief)
     records = UserSession.objects.filter(pk=record.pk)
