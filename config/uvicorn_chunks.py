@@ -102,6 +102,11 @@ class PacedH11Protocol(PacedBodyProtocol, H11Protocol):
         super().__init__(*args, **options)
         self.conn = CountingConnection(h11.SERVER, self.conn._max_incomplete_event_size)
 
+    @property
+    def running_cycle(self) -> Any:
+        """h11 reads no request before the earlier one is answered."""
+        return self.cycle
+
     def parse(self, data: memoryview) -> None:
         super().parse(data)
         self.chunk_counter = self.conn.counter

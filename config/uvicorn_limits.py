@@ -51,6 +51,7 @@ class HeaderTimeoutProtocol(WatchedUvicornProtocol):
     loop: asyncio.AbstractEventLoop
     scheme: Literal["http", "https"] | None
     cycle: Any
+    running_cycle: Any
     _header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -62,7 +63,7 @@ class HeaderTimeoutProtocol(WatchedUvicornProtocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        cycle = self.cycle
+        cycle = self.running_cycle
         if cycle is not None and cycle.response_started and not cycle.response_complete:
             self.transport.close()  # a second answer would be wrong
             return

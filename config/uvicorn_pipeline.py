@@ -21,7 +21,8 @@ class PipeliningProtocol(PacedBodyProtocol, HttpToolsProtocol):
     """A connection whose client may send requests before it has the answers to earlier ones."""
 
     _body_bytes_left = 0
-    _running_cycle: Any = None
+    running_cycle: Any = None
+    """The request that is answered now. `cycle` is the last one that was read."""
     _is_upgrade_waiting = False
     """Whether a socket begins once the running request is answered."""
 
@@ -43,7 +44,7 @@ class PipeliningProtocol(PacedBodyProtocol, HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Uvicorn would write the start of the socket into the answer to an earlier request."""
-        running = self._running_cycle
+        running = self.running_cycle
         self._is_upgrade_waiting = running is not None and not running.response_complete
         if self._is_upgrade_waiting:
             self.flow.pause_reading()
@@ -78,20 +79,21 @@ class PipeliningProtocol(PacedBodyProtocol, HttpToolsProtocol):
     def _go_on(self) -> None:
         if self._is_upgrade_waiting and not self.transport.is_closing():
             self._held_data = memoryview(b"")  # nothing may follow before the socket is accepted
+            self._unset_keepalive_if_required()  # Uvicorn would close the socket after that time
             self.handle_websocket_upgrade()
         if not self._is_waiting:
             self.flow.resume_reading()
         self._parse_held_data()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        self._running_cycle = cycle
+        self.running_cycle = cycle
         super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Uvicorn tells only the last request, which may still wait. The one that runs would go on
         to write, which is a traceback in the log."""
         self.pipeline.clear()
-        running = self._running_cycle
+        running = self.running_cycle
         if running is not None and not running.response_complete:
             running.disconnected = True
             running.message_event.set()

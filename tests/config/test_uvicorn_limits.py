@@ -36,6 +36,11 @@ async def slow_echo(scope: Any, receive: Any, send: Any) -> None:
     """Answers after the body with the path, after a second if the path requests it, and the
     headers."""
     body_sizes.clear()
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        return
     if scope["path"] == "/early":
         await send({"type": "http.response.start", "status": 200, "headers": []})
     while (message := await receive()).get("more_body"):
@@ -159,6 +164,30 @@ async def test_trailers_do_not_become_headers() -> None:
         assert answer.endswith(b"host,transfer-encoding")
         writer.write(WHOLE)
         assert b"200" in await reader.readuntil(b"host")
+
+
+# Several requests at once
+
+
+async def test_wrong_bytes_behind_a_waiting_request_are_not_answered_inside_an_answer() -> None:
+    async with served(LimitedHttpToolsProtocol) as (reader, writer):
+        writer.write(CHUNKED.replace(b"/ ", b"/early ", 1))
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"0\r\n\r\n" + WHOLE + b"wrong\r\n")
+        answer += await reader.read()
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_socket_after_an_earlier_request_outlives_the_time_of_an_idle_connection() -> None:
+    handshake = (
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    options = {"timeout_keep_alive": 0.2, "ws": "websockets-sansio"}
+    async with served(LimitedHttpToolsProtocol, **options) as (reader, writer):
+        writer.write(WHOLE + handshake)
+        await reader.readuntil(b"HTTP/1.1 101 ")
+        assert not await is_closed(reader, within=0.6)
 
 
 # Bodies in chunks
