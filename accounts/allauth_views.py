@@ -21,8 +21,10 @@ from allauth.account.internal.flows.reauthentication import (
     get_reauthentication_flows,
 )
 from allauth.account.models import EmailAddress
+from allauth.account.signals import password_changed
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.forms import BaseForm
@@ -225,8 +227,15 @@ class PasswordChangeView(views.PasswordChangeView):
     """A new password makes the cookies of known browsers void; this browser stays known."""
 
     def form_valid(self, form: BaseForm) -> HttpResponse:
-        response: HttpResponse = super().form_valid(form)
-        remember_device(self.request, response, form.user)  # type: ignore[attr-defined]
+        user: User = form.user  # type: ignore[attr-defined]
+        try:
+            response: HttpResponse = super().form_valid(form)
+        except SessionInterrupted:
+            # allauth reports the password after the session has its new key. It is stored by then.
+            get_adapter().send_notification_mail("account/email/password_changed", user)
+            password_changed.send(sender=User, request=self.request, user=user)
+            raise
+        remember_device(self.request, response, user)
         return response
 
 

@@ -77,14 +77,17 @@ def end_sessions(request: UserRequest) -> HttpResponse:
         count = delete_sessions(
             others.filter(pk=int(named) if named.isdecimal() and len(named) < 19 else 0)
         )
-    request.session.cycle_key()  # a copied cookie of this session signs in nobody any more
-    if count or named == "others":
+    if is_done := bool(count) or named == "others":
         record_event(SESSIONS_ENDED, request.user, request=request, count=count)
-        messages.success(request, _("Signed out there."))
     if count:
         get_adapter().send_notification_mail(
             "account/email/sessions_ended", request.user, {"count": count}
         )
+    # A copied cookie of this session signs in nobody any more. This comes last, because it is an
+    # error if another request has ended this session meanwhile.
+    request.session.cycle_key()
+    if is_done:
+        messages.success(request, _("Signed out there."))
     return redirect("sessions")
 
 

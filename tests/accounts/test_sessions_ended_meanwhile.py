@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
+from django.core.mail import EmailMessage
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from accounts.session_store import SessionStore
 from accounts.sessions import ending, tracking
 from accounts.sessions.ending import end_all_sessions
@@ -72,6 +73,31 @@ def test_an_ended_session_gets_no_new_key(
     )
     assert thief.post(path, RENEWALS[path]).status_code == 400
     assert_is_ended(thief)
+
+
+def test_a_password_that_an_ended_session_changes_is_reported(
+    owner: User, thief: Client, monkeypatch: pytest.MonkeyPatch, mailoutbox: list[EmailMessage]
+) -> None:
+    """A thief with two requests at once would hide the change otherwise."""
+    path = "/accounts/password/change/"
+    end_during_renewal(monkeypatch, Session.objects.all().delete)
+    assert thief.post(path, RENEWALS[path]).status_code == 400
+    owner.refresh_from_db()
+    assert owner.check_password(RENEWALS[path]["password1"])
+    assert AuditEvent.objects.filter(kind="password.changed").count() == 1
+    assert len(mailoutbox) == 1
+
+
+def test_sessions_that_an_ended_session_ends_are_reported(
+    owner: User, thief: Client, monkeypatch: pytest.MonkeyPatch, mailoutbox: list[EmailMessage]
+) -> None:
+    other = create_signed_in_client(owner)
+    assert other.get(PAGE).status_code == 200
+    mailoutbox.clear()
+    end_during_renewal(monkeypatch, Session.objects.all().delete)
+    assert thief.post(END, {"session": "others"}).status_code == 400
+    assert AuditEvent.objects.filter(kind="sessions.ended").count() == 1
+    assert len(mailoutbox) == 1
 
 
 def test_a_session_with_a_new_key_does_not_become_two(
