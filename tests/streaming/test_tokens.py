@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -15,8 +16,9 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from accounts.models import User
-from accounts.tokens.models import Scope
-from accounts.tokens.tokens import create_token, revoke_tokens
+from accounts.tokens.models import AccessToken, Scope
+from accounts.tokens.tokens import create_token
+from streaming.doors.session_holder import SESSION_CHECK_SECONDS
 from streaming.models import Stream
 from tests.factories import create_session_key
 from tests.streaming.conftest import run_web
@@ -27,6 +29,8 @@ from tools.deployment.deployment import Web
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
 ALL = tuple(Scope)
+SOON_SECONDS = SESSION_CHECK_SECONDS / 2
+"""Each connection also checks its token now and then, which is not what these tests are about."""
 
 
 @pytest.fixture(scope="module", params=["daphne", "uvicorn"])
@@ -105,13 +109,24 @@ def test_the_token_of_another_person_finds_nothing(read: Read, colleague: User) 
     assert read(f"Bearer {create(colleague)}").status == 404
 
 
-def test_a_revoked_token_ends_its_response_at_once(read: Read, owner: User) -> None:
+def test_a_revoked_token_ends_its_response_at_once(web: Web, read: Read, owner: User) -> None:
     row, token = create_token(owner, "Program", ALL, None)
     response = read(f"Bearer {token}")
     response.read_until("state")
-    revoke_tokens(owner, [row.pk])
+    response.set_timeout(SOON_SECONDS)
+    revoke_on_page(web, owner, row)
     assert response.read_rest() == []
     assert read(f"Bearer {token}").status == 401
+
+
+def revoke_on_page(web: Web, owner: User, token: AccessToken) -> None:
+    """The process that has the connections learns of it, as it does of each event on its pages."""
+    session = {"sessionid": create_session_key(owner)}
+    with httpx2.Client(base_url=web.url, cookies=session) as browser:
+        browser.get("/settings/tokens/")
+        form = {"token": str(token.pk), "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        answer = browser.post("/settings/tokens/revoke/", data=form, headers={"Origin": web.url})
+    assert answer.status_code == 302
 
 
 def test_the_openapi_document_has_the_event_streams_as_they_are(
@@ -173,9 +188,9 @@ def exchange(socket: ClientConnection, **command: Any) -> dict[str, Any]:
     return dict(frame)
 
 
-def read_close_code(socket: ClientConnection) -> int | None:
+def read_close_code(socket: ClientConnection, timeout: float = 10) -> int | None:
     with suppress(ConnectionClosed):
-        while socket.recv(10):
+        while socket.recv(timeout):
             pass
     return socket.close_code
 
@@ -212,14 +227,14 @@ def test_a_refused_token_closes_its_socket_with_the_reason(
 
 
 def test_a_revoked_token_closes_its_sockets_at_once(
-    open_socket: Callable[..., ClientConnection], owner: User
+    web: Web, open_socket: Callable[..., ClientConnection], owner: User
 ) -> None:
     row, token = create_token(owner, "Program", ALL, None)
     socket, other = open_socket(token), open_socket(create(owner))
     assert json.loads(socket.recv(10))["type"] == "hello"
     assert json.loads(other.recv(10))["type"] == "hello"
-    revoke_tokens(owner, [row.pk])
-    assert read_close_code(socket) == 4401
+    revoke_on_page(web, owner, row)
+    assert read_close_code(socket, SOON_SECONDS) == 4401
     assert exchange(other, type="ping", n=1)["type"] == "pong"
 
 
