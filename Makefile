@@ -34,8 +34,8 @@ stack: .venv/dev .env .static/staticfiles.json ## Start a production deployment 
 # has a mark `page` or `death` by its folder (tests/plugin.py) or in its file. The foreign project
 # has a database of its own, so it runs once.
 test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests and lint that a change must pass
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target \
-		test-deaths test-application test-engine test-doors test-pages test-sqlite test-scripts lint
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target \
+		test-pages test-deaths test-application test-engine test-sqlite test-doors test-scripts lint
 
 ENGINE := tests/streaming tests/providers tests/upgrades
 DOORS := tests/doors
