@@ -29,16 +29,12 @@ class Event:
 class EventResponse:
     """An open response. Its events are read one by one."""
 
-    def __init__(self, response: HTTPResponse, connection: socket.socket | None = None) -> None:
-        self._response, self._connection = response, connection
+    def __init__(self, response: HTTPResponse) -> None:
+        self._response = response
         self.status = response.status
         self.headers = response.headers
         self.retry_ms: int | None = None
         self.last_event_id = ""
-
-    def set_timeout(self, seconds: float) -> None:
-        assert self._connection is not None
-        self._connection.settimeout(seconds)
 
     def read_body(self) -> bytes:
         return self._response.read()
@@ -91,8 +87,7 @@ def request_events(
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
         connection.request(method, path, headers=cookies | names)
-        opened = connection.sock  # an answer with a known end takes it from the connection
-        yield EventResponse(connection.getresponse(), opened)
+        yield EventResponse(connection.getresponse())
     finally:
         if connection.sock is not None:
             connection.sock.shutdown(socket.SHUT_RDWR)
