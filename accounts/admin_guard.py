@@ -156,9 +156,8 @@ class SuperusersOnlyMixin(Base):
         return bool(getattr(request.user, "is_superuser", False))
 
 
-class ReportMixin(Base):
-    """For a ModelAdmin that shows sums and no rows. Django would give each row a page with all
-    fields of the model, which may be content."""
+class ReadOnlyMixin(Base):
+    """For a ModelAdmin whose rows nobody adds, changes or deletes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -168,6 +167,11 @@ class ReportMixin(Base):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReportMixin(ReadOnlyMixin):
+    """For a ModelAdmin that shows sums and no rows. Django would give each row a page with all
+    fields of the model, which may be content."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         raise Http404

@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from accounts.admin_guard import ReadOnlyMixin
 from accounts.audit.events import record_event
 from accounts.audit.export import FORMATS, write_events
 from accounts.audit.kinds import EVENT_KINDS, EVENTS_EXPORTED
@@ -35,7 +36,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(admin.ModelAdmin):
+class AuditEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
     list_display = ["created_at", "label", "account_id", "actor_id", "ip", "facts"]
     list_filter = [KindFilter, "created_at"]
     date_hierarchy = "created_at"
@@ -68,12 +69,3 @@ class AuditEventAdmin(admin.ModelAdmin):
         response.headers["Content-Disposition"] = f'attachment; filename="audit.{format}"'
         response.headers["Cache-Control"] = "no-store, private"
         return response
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -48,7 +48,7 @@ NO_LIMITS = UserLimits()
 ROW_CHARS = 50
 """A row counts as so many characters beside its text, so that empty ones can't fill the disk."""
 
-BESIDE = "beside"
+OTHER_CHARS = "other_chars"
 """The argument of a stream with the characters that a program's request stores beside its text:
 tools, and what the door keeps. They end with the stream."""
 
@@ -136,7 +136,7 @@ def count_chars_of_streams(streams: Iterable[Stream]) -> int:
     prompts, what programs have asked for, and the row of each continuation."""
     return sum(
         len(stream.arguments.get("system_prompt", ""))
-        + stream.arguments.get(BESIDE, 0)
+        + stream.arguments.get(OTHER_CHARS, 0)
         + (ROW_CHARS if stream.continues_id else 0)
         for stream in streams
     )

@@ -63,7 +63,8 @@ def answer_turns(
     arguments: dict[str, Any] = {EXACT: True}
     arguments |= {TOOLS: tools.to_json()} if tools else {}
     arguments |= {VERBOSITY: verbosity} if verbosity else {}
-    arguments[limits.BESIDE] = beside = other_chars + len(json.dumps(arguments))
+    other_chars += len(json.dumps(arguments))
+    arguments[limits.OTHER_CHARS] = other_chars
     model = require_model(user, reply_settings.model, reply_settings.provider)
     fitted = validate_settings(reply_settings, model)
     size = sum(turn.length for turn in turns)
@@ -72,13 +73,13 @@ def answer_turns(
         into = lock_conversation(user, conversation.pk, request_id) if conversation else None
         if into and parent_id and not into.messages.filter(pk=parent_id).exists():
             raise ReplyRejected("deleted", DELETED_QUESTION)
-        others = beside + ROW_CHARS * (count_turn_rows(turns) - 1)
+        others = other_chars + ROW_CHARS * (count_turn_rows(turns) - 1)
         enforce_limits(user, request_id, size + len(fitted.system_prompt) + others)
         remember_other_chars(user.pk, others)
         into = into or _create_conversation(user, title, door, is_temporary)
         into.title = into.title or title
         question = create_history(into, parent_id or into.current_leaf_id, turns)[-1]
-        limits.add_stored_chars(into, beside)
+        limits.add_stored_chars(into, other_chars)
         return create_answer(into, question, request_id, fitted, model, size, **arguments)
 
 

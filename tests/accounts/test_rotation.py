@@ -138,6 +138,15 @@ def test_keys_that_are_saved_during_a_rotation_are_never_lost(
     assert found == [f"{SECRET}-9"] * 3 + [f"{SECRET}-first"]
 
 
+def create_people_with_keys(settings: Settings) -> list[User]:
+    """Their keys are sealed by the old master key."""
+    people = [User.objects.create_user(f"p{n}@holdfast.test") for n in range(5)]
+    settings.MASTER_KEYS = {"old": OLD}
+    for person in people:
+        keys.save(person, "openai", f"{SECRET}-{person.pk}")
+    return people
+
+
 KILLED_ROTATION = """
 import os, signal
 from django.core.management import call_command
@@ -160,10 +169,7 @@ def test_a_rotation_that_was_killed_is_completed_by_another(
     """It is killed in the transaction of the third row: two rows are re-sealed, none is lost."""
     if connection.vendor == "sqlite":
         pytest.skip("The tests' own database is in memory, where no other process reaches it.")
-    people = [User.objects.create_user(f"p{n}@holdfast.test") for n in range(5)]
-    settings.MASTER_KEYS = {"old": OLD}
-    for person in people:
-        keys.save(person, "openai", f"{SECRET}-{person.pk}")
+    people = create_people_with_keys(settings)
     entries = {"new": NEW, "old": OLD}
     killed = run_in_process(KILLED_ROTATION.format(number=3), entries)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -202,10 +208,7 @@ def test_a_rotation_that_is_interrupted_in_a_query_is_recorded(
 ) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("The tests' own database is in memory, where no other process reaches it.")
-    people = [User.objects.create_user(f"p{n}@holdfast.test") for n in range(5)]
-    settings.MASTER_KEYS = {"old": OLD}
-    for person in people:
-        keys.save(person, "openai", f"{SECRET}-{person.pk}")
+    create_people_with_keys(settings)
     entries = {"new": NEW, "old": OLD}
     interrupted = run_in_process(INTERRUPTED_ROTATION.format(name=name), entries)
     assert interrupted.returncode == 1

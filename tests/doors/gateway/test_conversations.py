@@ -15,7 +15,7 @@ from chat.doors.gateway.items import build_items
 from chat.models import Conversation, DeletedSize, GatewayResponse, Message
 from chat.replies import continue_reply
 from chat.replies.handler import load_turns
-from chat.replies.limits import BESIDE, ROW_CHARS
+from chat.replies.limits import OTHER_CHARS, ROW_CHARS
 from chat.tool_parts.storage import MessageTools
 from streaming import lifecycle
 from streaming.lifecycle import STOPPED
@@ -241,11 +241,11 @@ def test_a_deleted_branch_leaves_the_others(program: Program, owner: User) -> No
     for id in branches:
         write_response(id, "b")
     chars = Conversation.objects.get().stored_chars
-    beside = find_stream(branches[1]).arguments[BESIDE]
+    other_chars = find_stream(branches[1]).arguments[OTHER_CHARS]
     deleted = find_stream(branches[1]).uuid
     program.send("DELETE", f"/responses/{branches[1]}")
     assert {m.content for m in Message.objects.all()} == {"A", "a", "B0", "b"}
-    assert Conversation.objects.get().stored_chars == (chars or 0) - 3 - 2 * ROW_CHARS - beside
+    assert Conversation.objects.get().stored_chars == (chars or 0) - 3 - 2 * ROW_CHARS - other_chars
     assert Stream.objects.count() == 2
     assert not StreamChunk.objects.exclude(stream__in=Stream.objects.all()).exists()
     assert DeletedSize.objects.get(pk=deleted).size == 2

@@ -18,7 +18,7 @@ from chat.doors.gateway.output import Output, load_output
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.models import Conversation, Message
 from chat.replies.handler import load_turns
-from chat.replies.limits import BESIDE, ROW_CHARS
+from chat.replies.limits import OTHER_CHARS, ROW_CHARS
 from streaming.events import Finish
 from streaming.lifecycle import STOPPED, Ending
 from streaming.models import Kind, State, Stream
@@ -231,8 +231,8 @@ def test_the_messages_of_a_request_are_the_history_of_its_reply(program: Program
     assert stream.arguments["system_prompt"] == "Rhyme.\n\nBe kind.\n\nAnd brief."
     assert stream.size == len("OneTwoThree") + len("Rhyme.\n\nBe kind.\n\nAnd brief.")
     row.conversation.refresh_from_db()
-    beside = stream.arguments[BESIDE]
-    assert row.conversation.stored_chars == stream.size + 4 * ROW_CHARS + beside
+    other_chars = stream.arguments[OTHER_CHARS]
+    assert row.conversation.stored_chars == stream.size + 4 * ROW_CHARS + other_chars
     assert row.conversation.door == "gateway"
 
 

@@ -12,7 +12,7 @@ from chat import conversations
 from chat.models import Conversation, Message, ToolPart
 from chat.replies.context import build_context, build_exact_context
 from chat.replies.handler import load_turns, read_tools
-from chat.replies.limits import BESIDE
+from chat.replies.limits import OTHER_CHARS
 from chat.replies.tool_turns import infer_tools
 from streaming.providers.tools import ToolCall, ToolOutput, Tools
 from streaming.providers.types import Turn
@@ -174,8 +174,8 @@ def test_calls_are_counted_and_deleted_with_their_message(program: Program) -> N
     chars = count_chars(into)
     second = program.ask([answer_call(PARIS, "x" * 50)], conversation=into)["id"]
     write_response(second, "b")
-    beside = find_stream(second).arguments[BESIDE]
-    assert count_chars(into) == chars + len("call_1") + 50 + 1 + beside
+    other_chars = find_stream(second).arguments[OTHER_CHARS]
+    assert count_chars(into) == chars + len("call_1") + 50 + 1 + other_chars
     kinds = set(ToolPart.objects.values_list("kind", flat=True))
     assert kinds == {"call", "output"}
     assert program.send("DELETE", f"/responses/{second}").status_code == 200
